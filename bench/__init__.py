@@ -1,0 +1,1 @@
+"""Measures what docs/performance.md states: `python -m bench`."""

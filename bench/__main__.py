@@ -1,0 +1,44 @@
+"""`python -m bench [NAME...]`: all measurements, or some."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bench import calls, report, resampler, steps
+from bench.table import Extent, Table
+
+MEASUREMENTS: Mapping[str, Callable[[Extent], list[Table]]] = {
+    "resampler": resampler.measure,
+    "steps": steps.measure,
+    "calls": calls.measure,
+}
+
+
+def main() -> int:
+    """Measures and reports; returns an exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME",
+                        help=f"of {', '.join(MEASUREMENTS)}; default: all")  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="less of everything: under a minute")
+    parser.add_argument("--json", type=Path, default=Path("build/bench.json"), metavar="FILE")
+    parser.add_argument("--update", action="store_true", help="rewrites docs/performance.md")
+    arguments = parser.parse_args()
+    names = arguments.names or list(MEASUREMENTS)
+    if unknown := set(names) - set(MEASUREMENTS):
+        parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
+    extent = Extent.QUICK if arguments.quick else Extent.FULL
+    where, tables = report.machine(), []
+    for name in names:
+        sys.stderr.write(f"measuring: {name}\n")
+        tables += MEASUREMENTS[name](extent)
+    sys.stdout.write(report.as_text(where, tables))
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    arguments.json.write_text(report.as_json(where, tables))
+    if arguments.update:
+        report.splice(report.as_markdown(where, tables))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

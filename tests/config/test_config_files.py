@@ -1,0 +1,164 @@
+"""Finding and reading the file, showing the settings, and the texts that must not go stale."""
+
+import re
+from pathlib import Path
+
+import pytest
+from attrs import evolve, fields
+from config_docs import PAGE, with_reference
+from hypothesis import given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+
+from voiced.config import (
+    INSTALLED,
+    SHIPPED,
+    Agent,
+    OpenAiLlm,
+    Route,
+    Secret,
+    Settings,
+    Tls,
+    load,
+    locate,
+    parse,
+    render,
+)
+from voiced.config.engines import ENGINES
+from voiced.config.settings import SECTIONS
+from voiced.errors import ConfigError
+
+SHIPPED_TEXT = SHIPPED.read_text()
+
+
+def uncommented(text: str) -> str:
+    """The shipped file with every setting on: prose has a space behind its #."""
+    return re.sub(r"(?m)^#(?=[a-z\[])", "", text)
+
+
+def failure(path: Path, environ: dict[str, str] | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ or {})
+    (only,) = caught.value.problems
+    return only
+
+
+def test_the_option_comes_before_the_variable_and_that_before_the_installed_file() -> None:
+    environ = {"VOICED_CONFIG": "/v.toml"}
+    assert locate(Path("/o.toml"), environ) == Path("/o.toml")
+    assert locate(None, environ) == Path("/v.toml")
+    assert locate(None, {"VOICED_CONFIG": ""}) == INSTALLED
+
+
+def test_the_shipped_file_starts_as_it_is() -> None:
+    found = load(SHIPPED, {})
+    assert found.agents["default"].language == "fr"
+    assert found.server == type(found.server)()
+
+
+def test_the_shipped_file_holds_every_key_and_no_other_default() -> None:
+    found = parse(uncommented(SHIPPED_TEXT), "v.toml")
+    for name, kind in SECTIONS.items():
+        for attribute in fields(kind):
+            assert re.search(
+                rf"\[{name}[\].](?s:.)*?\n#?(\[server\.)?{attribute.name}\b", SHIPPED_TEXT
+            )
+    engines = [*found.stt.values(), *found.llm.values(), *found.tts.values()]
+    assert {type(e) for e in engines} == {k for types in ENGINES.values() for k in types.values()}
+    for kind in (Agent, Route, Tls, *map(type, engines)):
+        for attribute in fields(kind):
+            assert re.search(rf"(?m)^#?{attribute.name} = ", SHIPPED_TEXT), attribute.name
+    own = {"account_sid", "auth_token", "phone_number", "public_url", "tls", "api_key", "token"}
+    for name, kind in SECTIONS.items():
+        for attribute in fields(kind):
+            if attribute.name not in own:
+                assert getattr(getattr(found, name), attribute.name) == getattr(
+                    kind(), attribute.name
+                )
+    assert evolve(found.llm["local"], api_key=None) == OpenAiLlm()
+
+
+def test_the_page_of_keys_is_not_stale() -> None:
+    page = PAGE.read_text()
+    assert page == with_reference(page), "run python tests/config/config_docs.py"
+
+
+def test_the_examples_of_the_page_are_valid() -> None:
+    examples = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    found = parse("\n".join(examples), "configure.md")
+    assert found.agent_for("+33123456789") == "support"
+
+
+def test_what_is_rendered_is_read_back_the_same() -> None:
+    text = uncommented(SHIPPED_TEXT)
+    found = parse(text, "v.toml")
+    again = parse(render(found), "rendered")
+    assert render(again) == render(found)
+    masked = Secret("********")
+    assert again.twilio == evolve(found.twilio, auth_token=masked)
+    assert again.agents == found.agents
+    assert (again.server, again.routes) == (found.server, found.routes)
+
+
+@hypothesis(deadline=None)  # the machine may be busy
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip))
+def test_any_text_survives_rendering(name: str) -> None:
+    found = parse(SHIPPED_TEXT, "v.toml")
+    odd = evolve(found, agents={"default": evolve(found.agents["default"], name=name)})
+    assert parse(render(odd), "rendered").agents == odd.agents
+
+
+def test_what_is_not_set_is_shown_as_a_comment() -> None:
+    assert "\n# auth_token is not set\n" in render(load(SHIPPED, {}))
+
+
+def test_a_file_that_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> None:
+    assert "there is no such file; copy" in failure(tmp_path / "no.toml")
+
+
+def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
+    assert f"{tmp_path}: cannot be read (Is a directory)" in failure(tmp_path)
+
+
+def test_a_file_in_another_encoding_is_told_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "v.toml"
+    file.write_bytes("# ok\n# caf\xe9\n".encode("latin-1"))
+    assert failure(file) == f"{file}:2: this is not UTF-8; save the file in that encoding"
+
+
+def test_a_byte_order_mark_is_fine(tmp_path: Path) -> None:
+    file = tmp_path / "v.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + SHIPPED.read_bytes())
+    assert load(file, {}).agents.keys() == {"default"}
+
+
+def test_secrets_come_from_the_credentials_directory(tmp_path: Path) -> None:
+    (tmp_path / "twilio.auth_token").write_text("from-credential\n")
+    (tmp_path / "folder").mkdir()
+    found = load(SHIPPED, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert found.twilio.auth_token == Secret("from-credential")
+
+
+def test_a_credentials_directory_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
+    assert "credentials cannot be read" in failure(
+        SHIPPED, {"CREDENTIALS_DIRECTORY": str(tmp_path / "no")}
+    )
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(0o644, 1), (0o640, 0)])
+def test_a_secret_in_a_file_that_everybody_may_read_is_a_warning(
+    tmp_path: Path, mode: int, expected: int
+) -> None:
+    file = tmp_path / "v.toml"
+    file.write_text(f"{SHIPPED_TEXT}\n".replace("#auth_token", "auth_token"))
+    file.chmod(mode)
+    found: Settings = load(file, {})
+    told = [text for text in found.warnings if "chmod o-r" in text and "twilio.auth_token" in text]
+    assert len(told) == expected
+
+
+def test_a_public_file_without_secrets_is_no_warning(tmp_path: Path) -> None:
+    file = tmp_path / "v.toml"
+    file.write_text(SHIPPED_TEXT)
+    file.chmod(0o644)
+    assert not [text for text in load(file, {}).warnings if "chmod" in text]

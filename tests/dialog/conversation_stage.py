@@ -1,0 +1,209 @@
+"""The stage for tests of a conversation: one in each phase, and a shell that keeps its promises."""
+
+from collections.abc import Callable
+
+from voiced.dialog import events as ev
+from voiced.dialog.conversation import (
+    MARK_GRACE_S,
+    Action,
+    Ask,
+    Conversation,
+    Flush,
+    Manners,
+    Say,
+    Stop,
+)
+from voiced.dialog.history import Ending as Told
+from voiced.dialog.history import Entry, Role
+from voiced.dialog.turn import Ending, Turn
+from voiced.dialog.turns import Phase
+from voiced.errors import EngineBroken, EngineTimeout
+
+P = Phase
+FINISHED = ev.PauseScored(0.9, 20.0)
+LLM_BROKEN = EngineBroken("local", "llm", "cut in mid-stream")
+STT_SILENT = EngineTimeout("kyutai", "stt", "no step")
+
+
+# --- conversations brought into each phase -------------------------------------------
+
+
+def voice(turn: Turn, text: str) -> list[str]:
+    """The voice says a word every half second; returns the mark behind each."""
+    words = text.split()
+    for index, word in enumerate(words):
+        turn.heard.expect(word)
+        turn.heard.word(ev.SpokenWord(word, index * 0.5, index * 0.5 + 0.25))
+    return [name for _ in range(25 * len(words)) for name in turn.heard.put()]
+
+
+def words(conversation: Conversation, text: str, now: float) -> tuple[Action, ...]:
+    """The caller's words, all at once; returns what the last one leads to."""
+    actions: tuple[Action, ...] = ()
+    for word in text.split():
+        actions = conversation.receive(ev.WordHeard(word, now), now)
+    return actions
+
+
+def listening(manners: Manners | None = None) -> Conversation:
+    """The caller was to speak first, and has not yet."""
+    conversation = Conversation(manners or Manners("Be brief.", speaks_first=False))
+    assert conversation.start(0.0) == ()
+    return conversation
+
+
+def hearing(manners: Manners | None = None) -> Conversation:
+    conversation = listening(manners)
+    words(conversation, "a table", 1.0)
+    return conversation
+
+
+def flushing(manners: Manners | None = None) -> Conversation:
+    conversation = hearing(manners)
+    assert conversation.receive(FINISHED, 1.5) == (Flush(),)
+    return conversation
+
+
+def thinking(manners: Manners | None = None) -> Conversation:
+    conversation = flushing(manners)
+    conversation.receive(ev.Flushed(), 1.6)
+    return conversation
+
+
+def speaking(manners: Manners | None = None) -> Conversation:
+    conversation = thinking(manners)
+    conversation.receive(ev.ReplyAudible(0), 2.0)
+    return conversation
+
+
+def closing(manners: Manners | None = None) -> Conversation:
+    conversation = speaking(manners)
+    conversation.receive(ev.CloseRequested("operator"), 2.5)
+    return conversation
+
+
+STAGES: dict[Phase, Callable[[], Conversation]] = {
+    P.LISTENING: listening,
+    P.HEARING: hearing,
+    P.FLUSHING: flushing,
+    P.THINKING: thinking,
+    P.SPEAKING: speaking,
+    P.CLOSING: closing,
+}
+REPLYING = {P.THINKING, P.SPEAKING}
+
+
+def said(conversation: Conversation) -> list[tuple[Role, str, Told]]:
+    return [(entry.role, entry.text, entry.ending) for entry in conversation.history.entries]
+
+
+CALLER, AGENT, WHOLE, CUT = Role.CALLER, Role.AGENT, Told.COMPLETE, Told.INTERRUPTED
+
+
+def finish(call: Conversation, text: str, now: float) -> str:
+    """The reply is all in the playout; returns its final mark."""
+    turn = call.turns[-1]
+    voice(turn, text)
+    call.receive(ev.ReplyFinished(turn.number, 2.0), now)
+    return turn.heard.finish()
+
+
+class Stage:
+    """A shell that keeps its promises and no more: each reply started and not stopped ends in one
+    of the three reports, marks come in order, and everything else happens at any time."""
+
+    def __init__(self, call: Conversation, now: float = 0.0) -> None:
+        self.call = call
+        self.now = now
+        self.running = call.turns[-1].number if call.phase in REPLYING | {P.CLOSING} else None
+        self.marks: list[str] = []
+        self.kept: dict[int, str] = {}  # what was heard of the turns that were broken off
+        self.due: float | None = None  # when the whole reply has been played, at the latest
+
+    def start(self) -> None:
+        self._obey(self.call.start(self.now))
+
+    def receive(self, event: ev.Event) -> None:
+        before, was_over = self.call.history.entries, self.call.phase is P.OVER
+        actions = self.call.receive(event, self.now)
+        if was_over:
+            assert (self.call.phase, actions, self.call.history.entries) == (P.OVER, (), before)
+        self._obey(actions)
+        self._check(len(before))
+
+    def reply(self, event: ev.ReplyEvent) -> None:
+        """The reply under way reports; all but its first frame is the end of it."""
+        if self.running is None:
+            return
+        if isinstance(event, ev.ReplyEmpty) and self.call.phase is P.SPEAKING:
+            return  # it had words
+        if not isinstance(event, ev.ReplyAudible):
+            self.running = None
+        self.receive(event)
+
+    def finish(self) -> None:
+        """The reply under way is all in the playout, and lasts a second more."""
+        if self.running is not None:
+            self.marks.append(self.call.turns[-1].heard.finish())
+            self.due = self.now + 1.0 + MARK_GRACE_S
+            self.reply(ev.ReplyFinished(self.running, 1.0))
+
+    def echo(self) -> None:
+        """The carrier has played, or dropped, the audio up to the next mark."""
+        if self.marks and self.call.turns[-1].times.first_frame is not None:
+            self.receive(ev.MarkReached(self.marks.pop(0)))
+
+    def abandon(self) -> None:
+        """Nobody says anything any more. Replies are said, but their marks lost, and time passes:
+        the call must come to its end by itself."""
+        for _ in range(60):
+            if self.call.phase is P.OVER:
+                return
+            if self.running is not None:
+                self.reply(ev.ReplyAudible(self.running))
+                self.finish()
+                continue
+            deadline = self.call.deadline()
+            assert deadline is not None, f"dead air in {self.call.phase}"
+            self.now = max(self.now, deadline)
+            self.receive(ev.TimePassed())
+        raise AssertionError(f"the call does not end: {self.call.phase}")
+
+    def _obey(self, actions: tuple[Action, ...]) -> None:
+        for action in actions:
+            if isinstance(action, Stop):
+                self.running = None  # the carrier echoes its marks all the same
+            elif isinstance(action, Ask | Say):
+                assert self.running is None, "a reply began while another was going on"
+                self.running, self.due = action.turn.number, None
+                self.marks = voice(action.turn, "We open at noon.")
+
+    def _check(self, entries_before: int) -> None:
+        call = self.call
+        pending = [turn.number for turn in call.turns if turn.ending is Ending.PENDING]
+        replying = call.phase in REPLYING | {P.CLOSING}
+        assert pending == ([call.turns[-1].number] if replying else [])
+        assert self.running is None or [self.running] == pending, "a reply nobody follows"
+        deadline = call.deadline()
+        if call.phase in {P.HEARING, P.FLUSHING}:
+            assert deadline is not None
+            assert deadline <= self.now + 8.0
+        elif replying:
+            assert self.running is not None or deadline is not None, f"dead air in {call.phase}"
+        elif call.phase is P.OVER:
+            assert deadline is None
+        for turn in call.turns:
+            assert turn.heard.said.startswith(turn.heard.text)
+            if turn.ending not in (Ending.PENDING, Ending.HEARD):
+                assert turn.heard.text == self.kept.setdefault(turn.number, turn.heard.text)
+        for entry in call.history.entries[entries_before:]:
+            if entry.role is AGENT:
+                self._check_heard(entry)
+
+    def _check_heard(self, entry: Entry) -> None:
+        heard = next(t.heard for t in reversed(self.call.turns) if t.ending is not Ending.PENDING)
+        if entry.ending is WHOLE and not heard.is_whole:
+            assert self.due is not None, "taken for heard before its end was even sent"
+            assert self.now >= self.due, "taken for heard too soon"
+        else:
+            assert entry.text == heard.text

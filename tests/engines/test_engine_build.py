@@ -1,0 +1,94 @@
+"""From the configuration to engines; and keeping one of them warm."""
+
+import math
+
+import pytest
+import trio
+from attrs import define, field
+
+from voiced import config
+from voiced.engines.build import build_engines
+from voiced.engines.llm_http import http_client
+from voiced.engines.warm import keep_warm
+from voiced.errors import EngineBroken, StartupError
+
+VOICE = "cml-tts/fr/2465_1943_000152-0002.wav"
+
+
+def settings(**roles: object) -> config.Settings:
+    all_roles = {
+        "stt": {"kyutai": config.MoshiStt()},
+        "llm": {"local": config.OpenAiLlm(), "groq": config.OpenAiLlm(model="llama")},
+        "tts": {"kyutai": config.MoshiTts(), "deep": config.MoshiTts(voice="deep.wav")},
+    }
+    agent = config.Agent(llm=("groq", "local"), tts=("deep", "kyutai"))
+    return config.Settings(agents={"default": agent}, **(all_roles | roles))
+
+
+async def test_an_agent_gets_its_engines_in_its_order():
+    ours = settings()
+    async with http_client() as http:
+        engines = build_engines(ours, http).of(ours.agents["default"])
+    assert [engine.name for engine in engines.stt] == ["kyutai"]
+    assert [engine.name for engine in engines.llm] == ["groq", "local"]
+    assert [engine.name for engine in engines.tts] == ["deep", "kyutai"]
+
+
+async def test_voices_have_identities_of_their_own_without_the_key():
+    ours = settings()
+    async with http_client() as http:
+        voices = build_engines(ours, http).tts
+    identities = {voice.identity for voice in voices.values()}
+    assert len(identities) == 2
+    assert any(VOICE in identity for identity in identities)
+    assert not any("public_token" in identity for identity in identities)
+
+
+@pytest.mark.parametrize(
+    ("role", "engine"),
+    [
+        ("stt", config.DeepgramStt()),
+        ("llm", config.AnthropicLlm()),
+        ("tts", config.CartesiaTts(voice="a")),
+    ],
+)
+async def test_a_type_that_is_not_there_yet_is_said_plainly(role, engine):
+    async with http_client() as http:
+        with pytest.raises(StartupError, match=rf"\[{role}\.x\].*{engine.type}.*not supported"):
+            build_engines(settings(**{role: {"x": engine}}), http)
+
+
+@define
+class Stove:
+    """Notes when it is warmed; its first attempts may fail."""
+
+    failures: int = 0
+    last_used: float = -math.inf
+    warmed: list[float] = field(factory=list)
+
+    async def warm(self) -> None:
+        self.last_used = trio.current_time()
+        self.warmed.append(self.last_used)
+        await trio.sleep(0.1)
+        if len(self.warmed) <= self.failures:
+            raise EngineBroken("local", "llm", "nothing listens")
+
+
+@pytest.mark.parametrize("failures", [0, 2])
+async def test_a_connection_is_warmed_at_once_and_after_each_idle_time(autojump_clock, failures):
+    stove = Stove(failures)
+    began = trio.current_time()
+    with trio.move_on_after(100):
+        await keep_warm(stove, 45)
+    assert [at - began for at in stove.warmed] == pytest.approx([0, 45, 90])
+
+
+async def test_a_connection_in_use_is_not_warmed(autojump_clock):
+    stove = Stove()
+    began = trio.current_time()
+    with trio.move_on_after(100):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(keep_warm, stove, 45)
+            await trio.sleep(30)
+            stove.last_used = trio.current_time()
+    assert [at - began for at in stove.warmed] == pytest.approx([0, 75])

@@ -1,0 +1,119 @@
+"""The log's lines: fields, the call, and what stays out of them."""
+
+import io
+import logging
+import re
+from collections.abc import Iterator
+
+import pytest
+import trio
+
+from voiced.config import Log, LogLevel
+from voiced.ops.log import bound_call, set_up
+from voiced.ops.redact import Redactor, mask_number
+
+logger = logging.getLogger("voiced.tests")
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    root, ours = logging.getLogger(), logging.getLogger("voiced")
+    handlers, levels = root.handlers[:], (root.level, ours.level)
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
+
+
+@pytest.fixture
+def stream() -> io.StringIO:
+    out = io.StringIO()
+    set_up(Log(), stream=out)
+    return out
+
+
+def lines(stream: io.StringIO) -> list[str]:
+    return [re.sub(r"^\S+ \S+ ", "", line) for line in stream.getvalue().splitlines()]
+
+
+def test_fields_follow_the_message(stream: io.StringIO) -> None:
+    fields = {"turn": 3, "wait_ms": 12.3456789, "why": 'a "b"', "none": "", "line": "x\ny"}
+    logger.info("turn %s", "ended", extra={"fields": fields})
+    assert lines(stream) == [
+        'info voiced.tests: turn ended turn=3 wait_ms=12.3457 why="a \\"b\\"" none="" line="x\\ny"'
+    ]
+
+
+async def test_the_call_is_on_the_records_of_every_task_it_started(stream: io.StringIO) -> None:
+    async def work(what: str) -> None:
+        await trio.lowlevel.checkpoint()
+        logger.info(what)
+
+    async def call(sid: str) -> None:
+        with bound_call(sid):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(work, "hears")
+                nursery.start_soon(work, "speaks")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(call, "CA1")
+        nursery.start_soon(call, "CA2")
+    logger.info("outside")
+    assert sorted(lines(stream)) == [
+        "info voiced.tests: hears call=CA1",
+        "info voiced.tests: hears call=CA2",
+        "info voiced.tests: outside",
+        "info voiced.tests: speaks call=CA1",
+        "info voiced.tests: speaks call=CA2",
+    ]
+
+
+def test_our_level_is_the_setting_s_and_libraries_speak_from_warning_up() -> None:
+    out = io.StringIO()
+    set_up(Log(level=LogLevel.DEBUG), stream=out)
+    logger.debug("ours")
+    logging.getLogger("httpx").info("a request")
+    logging.getLogger("httpx").warning("trouble")
+    assert lines(out) == ["debug voiced.tests: ours", "warning httpx: trouble"]
+
+
+def test_setting_up_twice_does_not_log_twice(stream: io.StringIO) -> None:
+    set_up(Log(), stream=stream)
+    logger.info("once")
+    assert len(lines(stream)) == 1
+
+
+def test_a_message_cannot_forge_a_line(stream: io.StringIO) -> None:
+    logger.info("peer said %s", "x\n2026-01-01 error voiced: forged\x1b[31m\u2028y")
+    assert len(stream.getvalue().splitlines()) == 1
+    assert "\\x0a2026" in stream.getvalue()
+
+
+def test_a_traceback_stands_below_its_message(stream: io.StringIO) -> None:
+    try:
+        raise ValueError("+33612345678 is odd")
+    except ValueError:
+        logger.exception("failed")
+    first, *rest = stream.getvalue().splitlines()
+    assert first.endswith("error voiced.tests: failed")
+    assert rest[-1] == "ValueError: +336******78 is odd"
+
+
+def test_numbers_that_slip_in_are_masked(stream: io.StringIO) -> None:
+    logger.info("from +33612345678", extra={"fields": {"to": "+15550006789"}})
+    assert lines(stream) == ["info voiced.tests: from +336******78 to=+155******89"]
+
+
+@pytest.mark.parametrize(
+    ("number", "masked"),
+    [("+33612345678", "+336******78"), ("+1555", "****"), ("sip:me@home", "****"), ("", "****")],
+)
+def test_a_masked_number_keeps_its_country_and_its_end(number: str, masked: str) -> None:
+    assert mask_number(number) == masked
+
+
+def test_a_redactor_hides_numbers_and_speech_unless_told_not_to() -> None:
+    assert Redactor().number("+33612345678") == "+336******78"
+    assert Redactor().speech("je voudrais un rendez-vous") == "(4 words)"
+    assert Redactor(redact=False).speech("bonjour") == "bonjour"
+    assert Redactor(redact=False).number("+33612345678") == "+33612345678"

@@ -1,0 +1,155 @@
+"""The command line, as a person or systemd meets it."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trio
+
+from voiced import __version__, cli, daemon
+
+MINIMAL = """
+[stt.kyutai]
+type = "moshi"
+url = "ws://127.0.0.1:1/api/asr-streaming"
+[llm.local]
+type = "openai"
+base_url = "http://127.0.0.1:1/v1"
+model = "m"
+[tts.kyutai]
+type = "moshi"
+url = "ws://127.0.0.1:1/api/tts_streaming"
+voice = "v"
+[agent.default]
+language = "en"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "voiced.toml"
+    path.write_text(f'{MINIMAL}[records]\ndirectory = "{tmp_path}"\n')
+    path.chmod(0o600)
+    return path
+
+
+def exit_code(*arguments: str) -> object:
+    with pytest.raises(SystemExit) as exited:
+        cli.main(arguments)
+    return exited.value.code
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("--help") == 0
+    text = capsys.readouterr().out
+    for command in ("run", "config", "demo", "lab", "phone"):
+        assert f"\n    {command} " in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("command", ["run", "config", "demo", "lab", "phone"])
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(command, "--help") == 0
+    assert f"usage: voiced {command}" in capsys.readouterr().out
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("--version") == 0
+    assert capsys.readouterr().out == f"voiced {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["run", "--fast"], ["run", "--log-format=x"]])
+def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(*arguments) == 2
+    assert capsys.readouterr().err.startswith("usage: voiced")
+
+
+@pytest.mark.parametrize("command", ["run", "config"])
+def test_a_missing_configuration_is_78_and_a_sentence(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "none.toml"
+    assert cli.main([command, "--config", str(missing)]) == 78
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"voiced: {missing}: there is no such file; copy ")
+
+
+def test_every_problem_of_a_configuration_is_told(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text(config.read_text() + "[server]\nport = 0\nhots = 1\nmax_calls = -1\n")
+    assert cli.main(["run", "--config", str(config)]) == 78
+    told = capsys.readouterr().err
+    assert all(key in told for key in ("server.port", "server.hots", "server.max_calls"))
+    assert "Traceback" not in told
+
+
+def test_the_configuration_is_shown_without_its_secrets(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOICED_CONFIG", str(config))
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", "hushhush")
+    assert cli.main(["config"]) == 0
+    shown, told = capsys.readouterr()
+    assert "[agent.default]" in shown
+    assert "hushhush" not in shown + told
+
+
+def test_a_port_that_is_taken_is_1_and_a_sentence(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        config.write_text(config.read_text() + f"[server]\nport = {port}\n")
+        done = voiced("run", "--config", str(config))
+    assert done.returncode == 1
+    assert f"voiced: cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bug_is_1_with_its_traceback(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    def broken(settings: object) -> str:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(cli, "render", broken)
+    assert cli.main(["config", "--config", str(config)]) == 1
+    assert "voiced met a bug" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_an_interrupt_is_1(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def interrupted(settings: object) -> None:
+        await trio.lowlevel.checkpoint()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(daemon, "run", interrupted)
+    monkeypatch.setattr(cli.logs, "set_up", lambda *arguments: None)
+    assert cli.main(["run", "--config", str(config)]) == 1
+
+
+def test_a_lab_that_is_not_installed_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def absent(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name}", name="pocketsphinx")
+
+    monkeypatch.setattr(cli.importlib, "import_module", absent)
+    assert cli.main(["lab"]) == 1
+    assert "the lab needs pocketsphinx" in capsys.readouterr().err
+
+
+def voiced(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "voiced", *arguments],
+        check=False, capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+
+
+def test_it_runs_as_a_module() -> None:
+    done = voiced("--version")
+    assert (done.returncode, done.stdout) == (0, f"voiced {__version__}\n")

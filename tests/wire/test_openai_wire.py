@@ -1,0 +1,229 @@
+"""Chat streams of five servers, split anywhere; the `openai` package judges the fixtures."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.types.chat import ChatCompletionChunk
+
+from voiced.errors import WireError
+from voiced.wire.openai import (
+    ApiError,
+    ChatEvent,
+    ChatOptions,
+    ChatResult,
+    ChatStream,
+    TextDelta,
+    ToolCall,
+    chat_request,
+)
+from voiced.wire.sse import SseParser
+
+FIXTURES = {path.stem: path.read_bytes() for path in (Path(__file__).parent / "fixtures").iterdir()}
+TIME = ToolCall("call_a1", "get_time", '{"tz":"Europe/Paris"}')
+EXPECTED = {
+    "openai": ("Bonjour, ça va ?", ChatResult("stop", (), 12, 5)),
+    "openai_tools": (
+        "",
+        ChatResult("tool_calls", (TIME, ToolCall("call_b2", "get_weather", "{}")), 12, 5),
+    ),
+    "groq": ("Bonjour, ça va ?", ChatResult("stop", (), 20, 7)),
+    "ollama": ("Bonjour, ça va ?", ChatResult("stop", (), 26, 8)),
+    "ollama_tools": (
+        "",
+        ChatResult("tool_calls", (ToolCall("call_x1", "get_time", '{"tz":"Europe/Paris"}'),)),
+    ),
+    "vllm": ("Bonjour, ça va ?", ChatResult("stop", (), 15, 9)),
+    "llama_cpp": ("Bonjour, ça va ?", ChatResult("length", (), 11, 6)),
+}
+
+
+def read(*pieces: bytes) -> tuple[str, ChatResult]:
+    stream = ChatStream()
+    text = ""
+    for piece in pieces:
+        for event in stream.feed(piece):
+            assert isinstance(event, TextDelta)
+            assert event.text
+            text += event.text
+    return text, stream.close()
+
+
+def body(*chunks: object, done: str = "data: [DONE]\n\n") -> bytes:
+    return ("".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + done).encode()
+
+
+def chunk(finish: str | None = None, **delta: object) -> dict[str, object]:
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+
+
+@pytest.mark.parametrize("server", FIXTURES)
+def test_the_fixtures_are_chunks_to_openais_own_types(server: str) -> None:
+    events = SseParser().feed(FIXTURES[server])
+    assert events[-1].data == "[DONE]"
+    text = ""
+    for event in events[:-1]:
+        judged = ChatCompletionChunk.model_validate(json.loads(event.data))
+        text += "".join(choice.delta.content or "" for choice in judged.choices)
+    assert text == EXPECTED[server][0]
+
+
+@pytest.mark.parametrize("server", FIXTURES)
+def test_reads_what_each_server_streams(server: str) -> None:
+    stream = FIXTURES[server]
+    assert read(stream) == EXPECTED[server]
+    assert read(*(bytes([byte]) for byte in stream)) == EXPECTED[server]
+
+
+@given(st.sampled_from(sorted(FIXTURES)), st.lists(st.integers(0, 2500), max_size=5))
+def test_how_the_body_is_split_does_not_matter(server: str, cuts: list[int]) -> None:
+    stream = FIXTURES[server]
+    borders = [0, *sorted(cuts), len(stream)]
+    pieces = [stream[a:b] for a, b in pairwise(borders)]
+    assert read(*pieces) == EXPECTED[server]
+
+
+def test_a_proxys_comments_and_line_ends_do_no_harm() -> None:
+    stream = b": PROCESSING\n\n" + FIXTURES["openai"].replace(b"data: ", b"data:")
+    assert read(stream.replace(b"\n", b"\r\n")) == EXPECTED["openai"]
+
+
+def test_text_comes_out_as_soon_as_its_event_is_whole() -> None:
+    stream = ChatStream()
+    assert stream.feed(body(chunk(content="Bon"), done="")) == [TextDelta("Bon")]
+    assert not stream.is_over
+    assert stream.feed(body(chunk(content="jour"), chunk("stop"))) == [TextDelta("jour")]
+    assert stream.is_over
+    assert stream.feed(body(chunk(content="late"))) == []
+
+
+def test_thoughts_inside_the_text_are_never_spoken() -> None:
+    pieces = [chunk(content=piece) for piece in ["<th", "ink>Hm", ". </thi", "nk>Oui", " <"]]
+    assert read(body(*pieces, chunk("stop"))) == ("Oui <", ChatResult("stop"))
+    assert read(body(*pieces)) == ("Oui <", ChatResult("stop"))
+
+
+def test_a_stream_may_end_without_done_but_not_without_a_reason() -> None:
+    assert read(body(chunk("stop", content="Oui."), done="")) == ("Oui.", ChatResult("stop"))
+    for cut in (b"", b"data: [DO", body(chunk(content="Ou"), done="")):
+        with pytest.raises(WireError, match="cut short"):
+            read(cut)
+
+
+def test_missing_parts_of_a_chunk_are_no_errors() -> None:
+    odd = [{}, {"choices": None, "usage": None, "error": None}, {"choices": [{}]},
+           {"choices": [{"delta": None, "finish_reason": None}]}]  # fmt: skip
+    assert read(body(*odd, chunk("stop", content=None, tool_calls=None))) == (
+        "",
+        ChatResult("stop"),
+    )
+
+
+def test_a_lone_surrogate_does_not_come_out() -> None:
+    assert read(body(chunk("stop", content="a\ud83d")))[0] == "a"
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["nonsense", "[1]", '{"choices":{}}', '{"choices":[1]}', '{"choices":[{"delta":[]}]}',
+     '{"choices":[{"delta":{"content":5}}]}', '{"choices":[{"finish_reason":1}]}',
+     '{"usage":7}', '{"choices":[{"delta":{"tool_calls":[7]}}]}', "[" * 100_000],
+    ids=lambda data: data[:40],
+)  # fmt: skip
+def test_malformed_events_are_wire_errors(data: str) -> None:
+    with pytest.raises(WireError):
+        ChatStream().feed(f"data: {data}\n\n".encode())
+
+
+def test_a_usage_that_is_no_number_is_a_wire_error() -> None:
+    with pytest.raises(WireError, match="prompt_tokens"):
+        read(body(chunk("stop"), {"usage": {"prompt_tokens": "many"}}))
+
+
+@pytest.mark.parametrize(
+    ("event", "error"),
+    [
+        (
+            'data: {"error":{"message":"oops","type":"server_error","param":null,"code":null}}',
+            ApiError("server_error", "oops", retryable=True),
+        ),
+        (
+            'event: error\ndata: {"error":{"message":"bad call","code":"tool_use_failed"}}',
+            ApiError("tool_use_failed", "bad call", retryable=True),
+        ),
+        (
+            'data: {"error":{"code":500,"message":"slot","type":"odd"}}',
+            ApiError("odd", "slot", retryable=True),
+        ),
+        ('event: error\ndata: {"message":"no"}', ApiError("error", "no", retryable=False)),
+        ('data: {"error":"gone"}', ApiError("error", "gone", retryable=False)),
+    ],
+)
+def test_an_error_in_mid_stream_is_an_event_and_the_end(event: str, error: ApiError) -> None:
+    stream = ChatStream()
+    start = body(chunk(content="Bon"), done="")
+    events: list[ChatEvent] = stream.feed(start + event.encode() + b"\n\n" + body(chunk("stop")))
+    assert events == [TextDelta("Bon"), error]
+    assert stream.is_over
+    with pytest.raises(WireError, match="cut short"):
+        stream.close()
+
+
+def test_tool_calls_cut_by_the_length_are_not_taken_for_whole() -> None:
+    call = {"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"x'}}
+    _, result = read(body(chunk(tool_calls=[call]), chunk("length")))
+    assert result.finish_reason == "length"
+
+
+MESSAGES = [{"role": "user", "content": "Ça va ?"}]
+
+
+def test_a_request_holds_only_what_was_set() -> None:
+    assert json.loads(chat_request(ChatOptions("llama3.2:3b", include_usage=False), MESSAGES)) == {
+        "model": "llama3.2:3b",
+        "messages": MESSAGES,
+        "stream": True,
+        "max_tokens": 200,
+    }
+
+
+def test_a_request_holds_all_that_was_set() -> None:
+    options = ChatOptions("gpt-5.4-mini", 90, 0.6, "none")
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+    assert json.loads(chat_request(options, MESSAGES, tools)) == {
+        "model": "gpt-5.4-mini",
+        "messages": MESSAGES,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_completion_tokens": 90,
+        "temperature": 0.6,
+        "reasoning_effort": "none",
+        "tools": tools,
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [
+        ("gpt-4o", "max_completion_tokens"),
+        ("gpt-6.1-sol", "max_completion_tokens"),
+        ("o3", "max_completion_tokens"),
+        ("ft:gpt-4.1:me", "max_completion_tokens"),
+        ("openai/gpt-5.5", "max_completion_tokens"),
+        ("openai/gpt-oss-20b", "max_tokens"),
+        ("gpt-oss:20b", "max_tokens"),
+        ("olmo2", "max_tokens"),
+        ("Qwen/Qwen3-8B", "max_tokens"),
+    ],
+)
+def test_the_limits_name_goes_by_the_model(model: str, field: str) -> None:
+    assert ChatOptions(model).max_tokens_field == field
+    assert ChatOptions(model, max_tokens_field="other").max_tokens_field == "other"
+
+
+def test_a_request_can_always_be_sent() -> None:
+    sent = chat_request(ChatOptions("m"), [{"role": "user", "content": "é\ud83d"}])
+    assert json.loads(sent)["messages"][0]["content"] == "é"

@@ -1,0 +1,1 @@
+"""The audio plane: pure functions and small objects between packets and frames."""

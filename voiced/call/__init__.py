@@ -1,0 +1,1 @@
+"""One telephone call, answer to hang-up."""

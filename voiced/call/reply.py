@@ -1,0 +1,125 @@
+"""Our half of a turn: history -> model -> speakable words -> voice -> playout.
+
+All of it runs in the turn's cancel scope. If the model breaks in mid-sentence, what it said so
+far is spoken to the end; if the voice breaks, what it said so far is played. When the caller has
+heard that, the failure is reported: every reply ends in exactly one `ReplyFinished`, `ReplyEmpty`
+or `ReplyFailed`, unless it is cancelled.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+import trio
+
+from voiced.call.leg import Leg
+from voiced.call.mouth import Mouth
+from voiced.call.phrases import Rendered
+from voiced.call.pipeline import TextSource, reading, speak
+from voiced.dialog import events as ev
+from voiced.dialog.history import Message
+from voiced.dialog.turn import Turn
+from voiced.engines.roles import Llm, Tts
+from voiced.errors import EngineError
+
+log = logging.getLogger(__name__)
+
+AHEAD_MAX_S: Final = 10.0
+AHEAD_MIN_S: Final = 6.0
+"""The voice gets no more words while this much audio waits to be sent: a barge-in would throw it
+away, the GPU would have worked for nothing, and a long reply must not fill the memory. It gets
+them again long before the line runs dry."""
+
+ECHO_S: Final = 0.3
+"""How long after a frame was due to be sent the echo of the mark behind it is waited for: the
+lead of the playout, and the network both ways."""
+
+
+class Reply:
+    """One turn's reply; `ask` or `say` is awaited once."""
+
+    def __init__(self, turn: Turn, leg: Leg, events: trio.MemorySendChannel[ev.Event]) -> None:
+        self._turn = turn
+        self._leg = leg
+        self._events = events
+        self._mouth = Mouth(turn.heard, leg)
+        self._failure: EngineError | None = None
+
+    async def ask(self, messages: Sequence[Message], llm: Llm, tts: Tts, language: str) -> None:
+        """Asks the model and speaks its answer."""
+
+        async def think(text: trio.MemorySendChannel[str]) -> None:
+            try:
+                await llm.complete(messages, text)
+            except EngineError as error:
+                self._failure = error  # once what was said so far has been spoken
+
+        self._leg.begin(self._turn.number)
+        await self._speak(think, tts, language)
+        await self._report()
+
+    async def say(self, phrases: Sequence[Rendered | str], tts: Tts, language: str) -> None:
+        """Says phrases by heart, those given as text with the live voice."""
+        self._leg.begin(self._turn.number)
+        for phrase in phrases:
+            if isinstance(phrase, Rendered):
+                self._recite(phrase)
+            else:
+                await self._speak(reading(phrase), tts, language)
+            self._mouth.join()
+        if self._failure and self._mouth.frames:
+            log.warning("said in part: %s", self._failure)
+            self._failure = None  # what could be said is worth hearing to its end
+        await self._report()
+
+    def _recite(self, phrase: Rendered) -> None:
+        for word in phrase.words:
+            self._mouth.expect(word)
+        for event in phrase.speech:
+            self.speech(event)
+
+    async def _speak(self, source: TextSource, tts: Tts, language: str) -> None:
+        try:
+            await speak(source, tts, language, self)
+        except EngineError as error:
+            self._failure = self._failure or error
+
+    async def _report(self) -> None:
+        turn = self._turn.number
+        if self._failure:
+            log.warning("%s", self._failure)
+            await self._break_off()
+            self._events.send_nowait(ev.ReplyFailed(turn, self._failure))
+        elif self._mouth.frames:
+            self._mouth.finish()
+            self._events.send_nowait(ev.ReplyFinished(turn, self._leg.playout.buffered_s))
+        else:
+            self._events.send_nowait(ev.ReplyEmpty(turn))
+
+    async def _break_off(self) -> None:
+        """Returns when the caller has heard what there is, and its marks are back."""
+        if self._mouth.frames:
+            self._mouth.break_off()
+            last_sent = trio.current_time() + self._leg.playout.buffered_s
+            await trio.sleep_until(last_sent + ECHO_S)
+
+    # --- what the pipeline tells ----------------------------------------------------------------
+
+    def text(self) -> None:
+        """The model's text came."""
+        times = self._turn.times
+        times.first_token = times.first_token or trio.current_time()
+
+    async def word(self, word: str) -> None:
+        """Waits while enough audio is ahead."""
+        self._mouth.expect(word)
+        ahead_s = self._leg.playout.buffered_s
+        if ahead_s > AHEAD_MAX_S:
+            await trio.sleep_until(trio.current_time() + ahead_s - AHEAD_MIN_S)
+
+    def speech(self, event: ev.SpeechEvent) -> None:
+        """Into the playout."""
+        if isinstance(event, ev.SpokenAudio):
+            times = self._turn.times
+            times.first_audio = times.first_audio or trio.current_time()
+        self._mouth.receive(event)

@@ -1,0 +1,132 @@
+"""How a setting is declared: beside its type and default, its meaning and its limits.
+
+The reader, the renderer and the reference in docs/configure.md all work from these
+declarations, so a new key is one new field.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from string import Formatter
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from attrs import Attribute, frozen
+
+VARIABLES = ("name", "company", "caller", "called", "date")
+"""What may stand in braces in the texts of an agent; `str.format_map` fills them in."""
+
+
+@frozen
+class Check:
+    """A limit on a value. `use` says what is right, `fault` what is wrong ("" if nothing is).
+
+    A fault never quotes the value where that could be a secret, a number or speech.
+    """
+
+    use: str
+    fault: Callable[[Any], str]
+
+
+Variable = Callable[[Mapping[str, Any]], str]
+"""The environment variable of a key, from the section's values that stand before it."""
+
+
+@frozen
+class Key:
+    """What is known of a key beside its type and default."""
+
+    meaning: str
+    check: Check | None
+    variable: Variable | None
+
+
+def key(
+    meaning: str, check: Check | None = None, variable: str | Variable | None = None
+) -> dict[str, Key]:
+    """The metadata of a setting's `attrs.field`."""
+    if isinstance(variable, str):
+        constant = variable
+        return {"key": Key(meaning, check, lambda values: constant)}
+    return {"key": Key(meaning, check, variable)}
+
+
+def key_of(attribute: "Attribute[Any]") -> Key:
+    return cast(Key, attribute.metadata["key"])
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean X?` or, where nothing is near, `; known are X, Y`."""
+    known = sorted(known)
+    if close := difflib.get_close_matches(word, known, n=1, cutoff=0.5):
+        return f"; did you mean {close[0]}?"
+    return f"; known: {', '.join(known)}" if known else ""
+
+
+def between(least: float, most: float, unit: str = "") -> Check:
+    def fault(value: float) -> str:
+        # A NaN is in no range, so the test must be for what is right.
+        return "" if least <= value <= most else f"{value} is out of range"
+
+    return Check(f"a value from {least} to {most} {unit}".rstrip(), fault)
+
+
+def url(*schemes: str) -> Check:
+    """An address without anything that would be lost or leaked: user, query, fragment."""
+
+    def fault(value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            _ = parts.port
+        except ValueError:
+            return "it is not a URL"
+        if parts.scheme not in schemes:
+            return f"it does not begin with {' or '.join(f'{s}://' for s in schemes)}"
+        if not parts.hostname:
+            return "it names no host"
+        if re.search(r"[\s\x00-\x1f]", value):
+            return "it has a space in it"
+        extra = {"a user": "@" in parts.netloc, "a query": "?" in value, "a fragment": "#" in value}
+        return next((f"it has {what}" for what, there in extra.items() if there), "")
+
+    return Check(
+        f"{' or '.join(f'{s}://' for s in schemes)} with a host, port and path only", fault
+    )
+
+
+def matches(pattern: str, fault: str, use: str) -> Check:
+    return Check(use, lambda value: "" if re.fullmatch(pattern, value) else fault)
+
+
+def _template_fault(value: str) -> str:
+    try:
+        for _, name, spec, conversion in Formatter().parse(value):
+            if name is not None and (name not in VARIABLES or spec or conversion):
+                return f"{{{name}}} is not a variable{nearest(name, VARIABLES)}"
+    except ValueError:
+        return "it has a stray brace"
+    return ""
+
+
+TEXT = matches(r"(?s).*\S.*", "it is empty", "a text that is not empty")
+TEMPLATE = Check(
+    f"only the variables {', '.join(f'{{{name}}}' for name in VARIABLES)}; "
+    "a brace that is meant to be spoken is written twice",
+    _template_fault,
+)
+PROMPT = Check(TEMPLATE.use, lambda value: TEXT.fault(value) or TEMPLATE.fault(value))
+NUMBER = r"\+[1-9][0-9]{5,14}"
+NUMBER_FAULT, NUMBER_USE = "it is not a telephone number", "+ and the digits, as in +33123456789"
+PHONE = matches(NUMBER, NUMBER_FAULT, NUMBER_USE)
+PHONE_OR_NONE = matches(f"({NUMBER})?", NUMBER_FAULT, NUMBER_USE)
+TOKEN = matches(
+    "[!-~]+", "it has a space or a character outside ASCII", "the secret alone, as it was issued"
+)
+ABSOLUTE = Check(
+    "a path that begins with /", lambda path: "" if path.is_absolute() else "it is a relative path"
+)
+LANGUAGE = matches(
+    r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*",
+    "it is not a language",
+    "a language tag, as in fr, en or pt-BR",
+)

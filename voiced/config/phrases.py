@@ -1,0 +1,39 @@
+"""What an agent says where its configuration leaves it open, by language."""
+
+from attrs import frozen
+
+
+@frozen
+class Phrases:
+    """Templates; see `declare.VARIABLES` for what stands in braces."""
+
+    prompt: str
+    greeting: str
+    goodbye: str
+    apology: str
+    idle_prompt: str
+
+
+FRENCH = Phrases(
+    prompt="Tu es {name}, et tu réponds au téléphone pour {company}. Réponds en une ou deux"
+    " phrases courtes, comme on parle, sans liste ni mise en forme.",
+    greeting="Bonjour, {name} de {company}, je vous écoute.",
+    goodbye="Merci de votre appel, au revoir.",
+    apology="Je suis désolé, un problème technique m'empêche de continuer."
+    " Merci de rappeler dans quelques minutes.",
+    idle_prompt="Allô, vous êtes toujours là ?",
+)
+ENGLISH = Phrases(
+    prompt="You are {name}, and you answer the telephone for {company}. Answer in one or two"
+    " short sentences, as people speak, without lists or formatting.",
+    greeting="Hello, this is {name} at {company}. How can I help you?",
+    goodbye="Thank you for calling, goodbye.",
+    apology="I am sorry, a technical problem keeps me from going on."
+    " Please call again in a few minutes.",
+    idle_prompt="Hello, are you still there?",
+)
+
+
+def phrases(language: str) -> Phrases:
+    """The phrases for a language tag; English where there are none."""
+    return {"fr": FRENCH}.get(language.split("-")[0], ENGLISH)

@@ -1,0 +1,167 @@
+"""One table of the file -> one settings object, with every problem in it noted."""
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from attrs import NOTHING, Attribute, define, field, fields, frozen, has
+
+from voiced.config.declare import TOKEN, key_of, nearest
+from voiced.config.lines import Path as KeyPath
+from voiced.config.secrets import Secret, SecretSources
+
+Section = TypeVar("Section")
+
+WRITTEN: Mapping[Any, tuple[tuple[type, ...], str]] = {
+    bool: ((bool,), "true or false"),
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+    str: ((str,), "text in quotes"),
+    Path: ((str,), "a path in quotes"),
+    Secret: ((str,), "text in quotes"),
+    tuple[str, ...]: ((list,), 'a list of names, as in ["kyutai"]'),
+}
+"""A setting's type -> the TOML types that it takes, and how to say so."""
+
+
+def plain(hint: Any) -> Any:
+    """The type of a setting without `| None`."""
+    kinds = [kind for kind in get_args(hint) if kind is not type(None)]
+    return kinds[0] if type(None) in get_args(hint) else hint
+
+
+def written(kind: Any) -> str:
+    """How a value of this type is written in the file."""
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return " or ".join(f'"{member.value}"' for member in kind)
+    return WRITTEN[kind][1]
+
+
+def dotted(path: KeyPath) -> str:
+    """`route[0].called` for `("route", 0, "called")`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
+
+
+@frozen
+class Misfit:
+    """A value of a type that the setting does not take."""
+
+    use: str
+
+
+def fit(kind: Any, value: Any) -> Any:
+    """The file's value as the setting's type, or a `Misfit`."""
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return next((member for member in kind if member.value == value), Misfit(written(kind)))
+    accepted, words = WRITTEN[kind]
+    # `type`, not isinstance: True is an int to Python, and no number to the reader of a file.
+    if type(value) not in accepted:
+        return Misfit(words)
+    if kind in {Path, Secret}:
+        return kind(value.strip())
+    if accepted == (list,):
+        return tuple(value) if all(isinstance(item, str) for item in value) else Misfit(words)
+    return value
+
+
+@define
+class Reader:
+    """Reads sections, and collects what is wrong with them."""
+
+    name: str
+    lines: Mapping[KeyPath, int]
+    sources: SecretSources
+    exposed: list[str] = field(factory=list)
+    """The secrets that stand in the file itself."""
+    _problems: list[tuple[int, str]] = field(factory=list)
+
+    def problem(self, path: KeyPath, what: str) -> None:
+        """Notes a sentence about a key; it gets the line of the key, or of what is around it."""
+        within = (path[:length] for length in range(len(path), 0, -1))
+        line = next((self.lines[part] for part in within if part in self.lines), 0)
+        where = f"{self.name}:{line}" if line else self.name
+        self._problems.append((line, f"{where}: {dotted(path)}: {what}"))
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """The sentences, in the order of the file."""
+        return tuple(text for _, text in sorted(self._problems, key=lambda problem: problem[0]))
+
+    def table(self, value: object, path: KeyPath) -> Mapping[str, Any]:
+        """The value if it is a table; else notes the problem and gives an empty one."""
+        if isinstance(value, dict):
+            return value
+        self.problem(path, f"is not a table; write [{dotted(path)}]")
+        return {}
+
+    def unknown(self, table: Iterable[str], known: Iterable[str], path: KeyPath) -> None:
+        known = list(known)
+        for name in table:
+            if name not in known:
+                self.problem((*path, name), f"is not a key of voiced{nearest(name, known)}")
+
+    def section(
+        self, kind: type[Section], value: object, path: KeyPath, also: tuple[str, ...] = ()
+    ) -> Section | None:
+        """The settings of one table, or None where it has a problem.
+
+        `also` names the keys that the table may have beside the settings.
+        """
+        before = len(self._problems)
+        table = self.table(value, path)
+        attributes = fields(kind)  # type: ignore[arg-type]  # any settings class
+        self.unknown(table, (*also, *(attribute.name for attribute in attributes)), path)
+        hints = get_type_hints(kind)
+        values: dict[str, Any] = {}
+        for attribute in attributes:
+            raw, origin = self._find(attribute, table, values, path)
+            if raw is None and attribute.default is NOTHING:
+                self.problem((*path, attribute.name), f"is missing; {key_of(attribute).meaning}")
+            elif raw is not None:
+                here = (*path, attribute.name)
+                values[attribute.name] = self._value(
+                    attribute, plain(hints[attribute.name]), raw, here, origin
+                )
+        return kind(**values) if len(self._problems) == before else None
+
+    def _find(
+        self,
+        attribute: "Attribute[Any]",
+        table: Mapping[str, Any],
+        values: Mapping[str, Any],
+        path: KeyPath,
+    ) -> tuple[Any, str]:
+        """The raw value and, where it is not the file's, where it comes from."""
+        variable = key_of(attribute).variable
+        raw = table.get(attribute.name)
+        if variable is None or raw not in (None, ""):
+            return raw, ""
+        here = (*path, attribute.name)
+        try:
+            found = self.sources.find(dotted(here), variable(values))
+        except UnicodeDecodeError:
+            self.problem(here, "its systemd credential is not UTF-8; store it as plain text")
+            return None, ""
+        return found or (None, "")
+
+    def _value(
+        self, attribute: "Attribute[Any]", kind: Any, raw: Any, path: KeyPath, origin: str
+    ) -> Any:
+        if has(kind):
+            return self.section(kind, raw, path)
+        value = fit(kind, raw)
+        if isinstance(value, Misfit):
+            self.problem(path, f"has a value of the wrong kind; use {value.use}")
+            return None
+        check = key_of(attribute).check
+        tested = value
+        if kind is Secret:
+            check, tested = TOKEN, value.reveal()
+            if not origin and value != attribute.default:
+                self.exposed.append(dotted(path))
+        if check and (fault := check.fault(tested)):
+            self.problem(path, f"{fault}{f' ({origin})' if origin else ''}; use {check.use}")
+            return None
+        return value

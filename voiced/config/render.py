@@ -1,0 +1,97 @@
+"""Settings -> text: the effective configuration as TOML, and the reference of all keys."""
+
+import json
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from attrs import NOTHING, Attribute, Factory, fields, has
+
+from voiced.config.declare import key_of
+from voiced.config.engines import ENGINES
+from voiced.config.reader import plain, written
+from voiced.config.secrets import MASK, Secret
+from voiced.config.settings import SECTIONS, Agent, Route, Settings, Tls
+
+
+def render(settings: Settings) -> str:
+    """The effective configuration as TOML, defaults filled in and secrets masked."""
+    groups: list[tuple[str, Any]] = [(f"[{name}]", getattr(settings, name)) for name in SECTIONS]
+    for role in (*ENGINES, "agent"):
+        tables: Mapping[str, Any] = getattr(settings, "agents" if role == "agent" else role)
+        groups += [(f"[{role}.{name}]", section) for name, section in tables.items()]
+    groups += [("[[route]]", route) for route in settings.routes]
+    return "\n".join("\n".join([header, *_section(header, s), ""]) for header, s in groups)
+
+
+def _section(header: str, section: Any) -> Iterator[str]:
+    if hasattr(section, "type"):
+        yield f"type = {toml(section.type)}"
+    nested = []
+    for attribute in fields(type(section)):
+        value = getattr(section, attribute.name)
+        if has(type(value)):
+            nested.append((f"[{header[1:-1]}.{attribute.name}]", value))
+        elif value is None:
+            yield f"# {attribute.name} is not set"
+        else:
+            yield f"{attribute.name} = {toml(value)}"
+    for inner, value in nested:
+        yield from ("", inner, *_section(inner, value))
+
+
+def toml(value: Any) -> str:
+    """A setting as it is written in the file."""
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, tuple):
+        return f"[{', '.join(toml(item) for item in value)}]"
+    if isinstance(value, Secret):
+        value = MASK
+    if isinstance(value, str | Path):
+        # JSON's strings are TOML's, but for DEL, which TOML wants escaped.
+        return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(value)
+
+
+def reference() -> str:
+    """Every key as Markdown tables: type, default, meaning."""
+    sections: list[tuple[str, type[Any]]] = [
+        *((f"[{name}]", kind) for name, kind in SECTIONS.items()),
+        ("[server.tls]", Tls),
+        *(
+            (f'[{role}.*] with type = "{name}"', kind)
+            for role, types in ENGINES.items()
+            for name, kind in types.items()
+        ),
+        ("[agent.*]", Agent),
+        ("[[route]]", Route),
+    ]
+    return "\n".join(line for header, kind in sections for line in _reference(header, kind))
+
+
+def _reference(header: str, kind: type[Any]) -> Iterator[str]:
+    yield from (f"### `{header}`", "", (kind.__doc__ or "").strip(), "")
+    yield from ("| key | type | default | meaning |", "|---|---|---|---|")
+    hints = get_type_hints(kind)
+    for attribute in fields(kind):
+        inner = plain(hints[attribute.name])
+        if has(inner):
+            continue
+        declared = key_of(attribute)
+        limit = f" Use {declared.check.use}." if declared.check else ""
+        cells = (f"`{attribute.name}`", written(inner), _default(kind, attribute))
+        yield f"| {' | '.join(cells)} | {declared.meaning}{limit} |"
+    yield ""
+
+
+def _default(kind: type[Any], attribute: "Attribute[Any]") -> str:
+    default: Any = attribute.default
+    if default is NOTHING:
+        return "required"
+    if isinstance(default, Factory):  # type: ignore[arg-type]  # a class to attrs, not to mypy
+        default = getattr(kind(), attribute.name)
+    if isinstance(default, Secret):
+        default = default.reveal()  # the published one of moshi-server
+    return "not set" if default is None else f"`{toml(default)}`"

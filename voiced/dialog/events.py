@@ -1,0 +1,157 @@
+"""What can happen in a call, as the conductor sees it: one small class per kind."""
+
+from attrs import frozen
+
+from voiced.errors import EngineError
+
+# --- from the ear (an STT engine) -------------------------------------------------------------
+
+
+@frozen
+class WordHeard:
+    """The caller said a word. `start_s` is on the STT stream's own clock, in seconds."""
+
+    text: str
+    start_s: float
+
+
+@frozen
+class PauseScored:
+    """One step of the STT: how sure it is that the caller has finished, 0 to 1.
+
+    `score` is None where the engine has no such head; `stream_s` is the audio it has consumed.
+    """
+
+    score: float | None
+    stream_s: float
+
+
+@frozen
+class Flushed:
+    """Everything said before the flush was asked for has been reported."""
+
+
+SttEvent = WordHeard | PauseScored | Flushed
+
+# --- from the leg -----------------------------------------------------------------------------
+
+
+@frozen
+class SpeechStarted:
+    """The caller's line became loud, judged by energy alone."""
+
+
+@frozen
+class SpeechStopped:
+    """The caller's line has been quiet for `quiet_s`."""
+
+    quiet_s: float
+
+
+@frozen
+class MarkReached:
+    """The far end has played up to this mark, or dropped it after a `clear`."""
+
+    name: str
+
+
+@frozen
+class DigitPressed:
+    """A DTMF key."""
+
+    digit: str
+
+
+@frozen
+class LegEnded:
+    """The media stream is over; `reason` is a short stable word (`hangup`, `socket-lost` ...)."""
+
+    reason: str
+
+
+LegEvent = SpeechStarted | SpeechStopped | MarkReached | DigitPressed | LegEnded
+
+# --- from the reply of a turn -------------------------------------------------------------------
+
+
+@frozen
+class ReplyAudible:
+    """The first frame of this turn's reply went out."""
+
+    turn: int
+
+
+@frozen
+class ReplyFinished:
+    """All audio of this turn's reply is in the playout, `remaining_s` of it still to be sent."""
+
+    turn: int
+    remaining_s: float
+
+
+@frozen
+class ReplyEmpty:
+    """The model had nothing speakable to say."""
+
+    turn: int
+
+
+@frozen
+class ReplyFailed:
+    """An engine failed and no reply, or no more of it, will come."""
+
+    turn: int
+    error: EngineError
+
+
+ReplyEvent = ReplyAudible | ReplyFinished | ReplyEmpty | ReplyFailed
+
+# --- from the mouth (a TTS engine), to the reply ------------------------------------------------
+
+
+@frozen
+class SpokenWord:
+    """The voice says this word between these times of the reply's own audio, in seconds.
+
+    `stop_s` is None where the engine does not say when the word ends.
+    """
+
+    text: str
+    start_s: float
+    stop_s: float | None
+
+
+@frozen
+class SpokenAudio:
+    """The next piece of the voice: mu-law, 8 kHz, any length."""
+
+    mulaw: bytes
+
+
+SpeechEvent = SpokenWord | SpokenAudio
+
+# --- from the house -----------------------------------------------------------------------------
+
+
+@frozen
+class EarFailed:
+    """The STT engine failed and no spare is left."""
+
+    error: EngineError
+
+
+@frozen
+class TimePassed:
+    """A deadline of the conversation has come; it knows which."""
+
+
+@frozen
+class CloseRequested:
+    """Say goodbye and hang up: an operator, a limit, the end of the agent's task."""
+
+    reason: str
+
+
+HouseEvent = EarFailed | TimePassed | CloseRequested
+
+Event = SttEvent | LegEvent | ReplyEvent | HouseEvent

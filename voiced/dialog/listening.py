@@ -1,0 +1,152 @@
+"""The listening half of a call: the ear's events in, signals for the turn table out."""
+
+from typing import Final
+
+from attrs import frozen
+
+from voiced.dialog.bargein import BargeIn, is_backchannel
+from voiced.dialog.endpointing import Endpointing, EndpointingRule
+from voiced.dialog.events import (
+    Flushed,
+    PauseScored,
+    SpeechStarted,
+    SpeechStopped,
+    SttEvent,
+    WordHeard,
+)
+from voiced.dialog.turns import Phase, Signal
+
+FLUSH_S: Final = 1.0
+"""An STT that has not answered a flush by then is not waited for: the words so far will do."""
+
+ANSWER_S: Final = 1.5
+"""A "yes" said this shortly before the end of a question is its answer, not a backchannel."""
+
+EarEvent = SttEvent | SpeechStarted | SpeechStopped
+
+
+@frozen
+class Listened:
+    """What the ear had: the words, when the first of them came, when the line went quiet (None:
+    it has not), when endpointing decided."""
+
+    text: str
+    began: float
+    speech_ended: float | None
+    turn_ended: float | None
+
+
+class Listening:
+    """Keeps the words that the caller said and no reply has taken up yet.
+
+    Holds the two policies, `Endpointing` and `BargeIn`, and tells them what they need; which of
+    them is asked depends on who has the floor. Memory is bounded by how fast people speak.
+    """
+
+    def __init__(self, rule: EndpointingRule, min_interruption_words: int | None) -> None:
+        """`min_interruption_words` None: replies cannot be interrupted."""
+        self._endpointing = Endpointing(rule)
+        self._bargein = None
+        if min_interruption_words is not None:
+            self._bargein = BargeIn(min_interruption_words)
+        self._words: list[tuple[float, str]] = []  # when each was reported
+        self._speech_ended: float | None = None
+        self._turn_ended: float | None = None
+
+    def receive(self, event: EarEvent, phase: Phase, now: float) -> Signal | None:
+        """Returns what an event means to whoever has the floor, or None."""
+        match event:
+            case WordHeard(text=text):
+                return self._word(text.strip(), phase, now)
+            case PauseScored():
+                ended = phase is Phase.HEARING and self._endpointing.scored(event)
+                return Signal.PAUSE if ended else None
+            case Flushed():
+                return self._flushed() if phase is Phase.FLUSHING else None  # or it comes late
+            case SpeechStarted():
+                self._loud(now)
+            case _:
+                self._quiet(now - event.quiet_s)
+        return None
+
+    def _word(self, text: str, phase: Phase, now: float) -> Signal | None:
+        if not text:
+            return None
+        self._words.append((now, text))
+        self._endpointing.word(now)
+        if phase is not Phase.SPEAKING:
+            return Signal.WORD
+        if self._bargein and self._bargein.word(text):
+            return Signal.BARGE_IN
+        return None
+
+    def _flushed(self) -> Signal:
+        return Signal.FLUSHED if self._words else Signal.IDLE
+
+    def _loud(self, now: float) -> None:
+        self._speech_ended = None
+        self._endpointing.loud()
+        if self._bargein:
+            self._bargein.loud(now)
+
+    def _quiet(self, since: float) -> None:
+        self._speech_ended = since
+        self._endpointing.quiet(since)
+        if self._bargein:
+            self._bargein.quiet()
+
+    def reply_audible(self, now: float) -> None:
+        """The agent begins to speak; from now on the caller's noise may be a barge-in."""
+        if self._bargein:
+            self._bargein.begin(now)
+
+    def flush(self, now: float) -> None:
+        """The STT has been asked for its last words."""
+        self._turn_ended = now
+
+    def deadline(self, phase: Phase) -> float | None:
+        """When `expire` is owed."""
+        match phase:
+            case Phase.HEARING:
+                return self._endpointing.deadline()
+            case Phase.FLUSHING:
+                return None if self._turn_ended is None else self._turn_ended + FLUSH_S
+            case Phase.SPEAKING if self._bargein:
+                return self._bargein.deadline()
+        return None
+
+    def expire(self, phase: Phase, now: float) -> Signal | None:
+        """The signal that falls due at `now` if nothing has been heard."""
+        deadline = self.deadline(phase)
+        if deadline is None or now < deadline:
+            return None
+        match phase:
+            case Phase.HEARING:
+                return Signal.PAUSE
+            case Phase.FLUSHING:
+                return self._flushed()
+            case _:  # noise without a word: an utterance all the same, or nothing would end it
+                self._endpointing.word(now)
+                return Signal.BARGE_IN
+
+    def take(self, now: float) -> Listened:
+        """Hands over the utterance, empty if there is none; listening begins afresh."""
+        began = self._words[0][0] if self._words else now
+        text = " ".join(word for _, word in self._words)
+        listened = Listened(text, began, self._speech_ended, self._turn_ended)
+        self._forget()
+        return listened
+
+    def left_over(self, reply: str, now: float) -> Signal | None:
+        """A reply has been heard to its end: were the words said meanwhile meant for us?"""
+        assent = all(is_backchannel(word) for _, word in self._words)
+        answer = reply.endswith("?") and any(now - at < ANSWER_S for at, _ in self._words)
+        if assent and not answer:
+            self._forget()
+            return None
+        return Signal.WORD
+
+    def _forget(self) -> None:
+        self._words.clear()
+        self._endpointing.reset()
+        self._turn_ended = None

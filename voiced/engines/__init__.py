@@ -1,0 +1,1 @@
+"""Trio clients of the engines that hear, think and speak."""

@@ -1,0 +1,133 @@
+"""What a call asks of its engines: hear, think, speak. Everything else is theirs to know.
+
+Audio is the telephone's own on both sides: mu-law, 8 kHz, so an engine that speaks it natively
+converts nothing. Engines raise `EngineError` and nothing else; none outlives the scope that
+awaits it, and leaving that scope closes their sockets without waiting for the far end.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import trio
+from attrs import field, frozen
+
+from voiced.dialog.events import SpeechEvent, SttEvent
+from voiced.dialog.history import Message
+
+
+@frozen
+class SttStatistics:
+    """Counters of one transcription: packets of audio dropped because the engine was late."""
+
+    dropped_ms: int = 0
+    steps: int = 0
+
+
+class Transcription(Protocol):
+    """One call's ear. `put` may be called before `run`: what it hears early is kept."""
+
+    async def run(self, hear: Callable[[SttEvent], None]) -> None:
+        """Connects and listens until cancelled; `hear` is called for each event and never blocks.
+
+        Raises:
+            EngineError: refused, no slot, silent or dropped.
+        """
+
+    def put(self, mulaw: bytes) -> None:
+        """Takes the caller's audio, any length; never blocks; drops the oldest when late."""
+
+    def flush(self) -> None:
+        """Asks for everything said so far, soon; answered by one `Flushed`."""
+
+    def statistics(self) -> SttStatistics: ...
+
+
+class Stt(Protocol):
+    """Hears. One `Transcription` per call."""
+
+    @property
+    def name(self) -> str: ...
+
+    def transcription(self) -> Transcription: ...
+
+
+class Tts(Protocol):
+    """Speaks. One `speak` per reply."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def identity(self) -> str:
+        """All that shapes its sound (type, address, model, voice): names phrases kept on disk."""
+        ...
+
+    async def speak(
+        self,
+        words: trio.MemoryReceiveChannel[str],
+        speech: trio.MemorySendChannel[SpeechEvent],
+    ) -> None:
+        """Connects at once, speaks the words as they come, returns after the last audio is sent.
+
+        Each item of `words` is one whole word without spaces; closing its send side ends the
+        utterance. Closes neither channel.
+
+        Raises:
+            EngineError: refused, no slot, silent or dropped.
+        """
+
+
+@frozen
+class ToolCall:
+    """A tool that the model asks for; `arguments` is its JSON text, `{}` where it sent none."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@frozen
+class Completion:
+    """How an answer of the model ended."""
+
+    finish_reason: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class Llm(Protocol):
+    """Thinks. One `complete` per reply.
+
+    `last_used` is when its connection was, on Trio's clock; `-inf` if never.
+    """
+
+    last_used: float
+
+    @property
+    def name(self) -> str: ...
+
+    async def complete(
+        self, messages: Sequence[Message], text: trio.MemorySendChannel[str]
+    ) -> Completion:
+        """Sends the answer's text as it comes, pieces of any size; does not close the channel.
+
+        Raises:
+            EngineError: refused, late for the first token, cut in mid-stream, malformed.
+        """
+
+    async def warm(self) -> None:
+        """Opens the connection that the next `complete` will use.
+
+        Raises:
+            EngineError: it cannot.
+        """
+
+
+@frozen
+class Engines:
+    """The engines of one agent, the preferred one first in each role."""
+
+    stt: Sequence[Stt] = field(converter=tuple)
+    llm: Sequence[Llm] = field(converter=tuple)
+    tts: Sequence[Tts] = field(converter=tuple)

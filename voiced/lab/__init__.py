@@ -1,0 +1,1 @@
+"""No phone, no keys, no GPU: stand-ins for the carrier and the engines."""

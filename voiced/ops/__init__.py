@@ -1,0 +1,1 @@
+"""A daemon's habits: logging, measuring, talking to its service manager."""

@@ -1,0 +1,1 @@
+"""The HTTP side: the carrier's webhooks, the media socket, health."""

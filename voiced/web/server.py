@@ -1,0 +1,201 @@
+"""The listening side: one port, the media sockets and the HTTP application behind it."""
+
+import logging
+import ssl
+from collections.abc import Sequence
+from functools import partial
+from http import HTTPStatus
+from typing import Final
+
+import h11
+import trio
+from hypercorn.config import Config
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import AppWrapper, ConnectionState
+from hypercorn.utils import wrap_app
+
+from voiced.call.switchboard import Parties
+from voiced.config import Server, Tls
+from voiced.errors import CallRefused, StartupError, WireError
+from voiced.web import media
+from voiced.web.app import create_app
+from voiced.web.door import SIGNATURE, Door
+from voiced.web.front import (
+    CLOSE_S,
+    GONE,
+    MAX_HEAD,
+    MEDIA_PATH,
+    Head,
+    Rewound,
+    close,
+    read_head,
+    refuse,
+)
+from voiced.wire import twilio
+
+log = logging.getLogger(__name__)
+
+EXCHANGE_S: Final = 30.0
+"""What a guest has for its whole request and our whole answer; Twilio gives us 15 s."""
+
+START_S: Final = 10.0
+"""Twilio names the call in its first messages; a socket that does not is closed."""
+
+MAX_BEFORE_START: Final = 10
+
+
+class Listening:
+    """Serves connections on any number of listeners, until cancelled."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._config = _hypercorn()
+        app = create_app(door)
+        self._app: AppWrapper = wrap_app(app, self._config.wsgi_max_body_size, "asgi")
+        self._context = WorkerContext(None)
+
+    async def serve(
+        self,
+        listeners: Sequence[trio.abc.Listener[trio.abc.Stream]],
+        handlers: trio.Nursery,
+    ) -> None:
+        """Accepts until cancelled; the connections live in `handlers`."""
+        await trio.serve_listeners(self.handle, list(listeners), handler_nursery=handlers)
+
+    async def handle(self, stream: trio.abc.Stream) -> None:
+        """Serves one connection; whatever the guest does costs no other."""
+        head = await read_head(stream)
+        if head is None:
+            await close(stream)
+        elif not isinstance(head, Head):
+            await refuse(stream, head)
+        elif head.is_media:
+            await self._media(stream, head)
+        else:
+            await self._exchange(stream, head)
+
+    async def _exchange(self, stream: trio.abc.Stream, head: Head) -> None:
+        """One request and its answer, by hypercorn and the application."""
+        http = Rewound(stream, head.alone())
+        state = ConnectionState({})
+        try:
+            with trio.move_on_after(EXCHANGE_S):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_close_when_cancelled, stream)
+                    await TCPServer(self._app, self._config, self._context, state, http)  # type: ignore[arg-type]
+                    nursery.cancel_scope.cancel(reason="served")
+        except* (OSError, *GONE, h11.ProtocolError) as group:
+            log.debug("a guest's connection broke: %r", group.exceptions)
+
+    async def _media(self, stream: trio.abc.Stream, head: Head) -> None:
+        offer = media.accept(head.received)
+        if offer is None:
+            return await refuse(stream, HTTPStatus.BAD_REQUEST)
+        parties = self._judge(head.request)
+        if parties is None:
+            return await refuse(stream, HTTPStatus.FORBIDDEN)
+        connection, switching = offer
+        socket = media.WebSocket(stream, connection)
+        try:
+            await self._take(socket, switching, parties)
+        finally:
+            with trio.move_on_after(2 * CLOSE_S, shield=True):
+                await socket.close()
+        return None
+
+    def _judge(self, request: h11.Request) -> Parties | None:
+        """Redeems the token of a signed upgrade request; an unsigned one redeems nothing."""
+        path = request.target.decode("ascii").rstrip("/")  # a proxy may have added one
+        given = dict(request.headers).get(SIGNATURE.lower().encode(), b"").decode("latin-1")
+        if not self._door.is_signed(self._door.media_url(path), {}, given):
+            log.warning("refused a media socket that Twilio did not sign")
+            return None
+        token = path.removeprefix(MEDIA_PATH)
+        parties = self._door.tokens.redeem(token, trio.current_time())
+        if parties is None:
+            log.warning("refused a media socket whose token is unknown, used or expired")
+        return parties
+
+    async def _take(self, socket: media.WebSocket, switching: bytes, parties: Parties) -> None:
+        start: twilio.Start | None = None
+        with trio.move_on_after(START_S):
+            await socket.transmit(switching)
+            start = await _read_start(socket)
+        if start is None or start.call_sid != parties.call_sid:
+            what = "no start" if start is None else "the start of another call"
+            log.warning("closed a media socket that brought %s", what)
+            return
+        try:
+            await self._door.switchboard.take(parties, socket, start.stream_sid)
+        except CallRefused as refused:
+            log.warning("call refused", extra={"fields": {"reason": refused.reason}})
+        except WireError as error:
+            log.warning("closed a media socket whose start is malformed: %s", error)
+
+
+async def _read_start(socket: media.WebSocket) -> twilio.Start | None:
+    """The stream's `start`; None if it does not come among the first messages."""
+    for _ in range(MAX_BEFORE_START):
+        data = await socket.receive()
+        if data is None:
+            return None
+        try:
+            message = twilio.parse(data)
+        except WireError:
+            continue
+        if isinstance(message, twilio.Start):
+            return message
+    return None
+
+
+async def _close_when_cancelled(stream: trio.abc.Stream) -> None:
+    """Ends what hypercorn shields from cancellation: it sends without a limit of time."""
+    try:
+        await trio.sleep_forever()
+    finally:
+        with trio.move_on_after(CLOSE_S, shield=True):
+            await trio.aclose_forcefully(stream)
+
+
+def _hypercorn() -> Config:
+    return Config.from_mapping(
+        errorlog=logging.getLogger("hypercorn.error"),  # to where all our logging goes
+        include_server_header=False,
+        h11_max_incomplete_size=2 * MAX_HEAD,  # `read_head` has judged it
+    )
+
+
+async def open_listeners(server: Server) -> list[trio.abc.Listener[trio.abc.Stream]]:
+    """Binds the configured address.
+
+    Raises:
+        StartupError: the port is taken, the address is not ours, the certificate is unreadable.
+    """
+    context = None if server.tls is None else _tls(server.tls)
+    try:
+        listeners = await trio.open_tcp_listeners(server.port, host=server.host)
+    except (OSError, UnicodeError) as error:
+        raise StartupError(
+            f"cannot listen on {server.host}:{server.port}:"
+            f" {getattr(error, 'strerror', None) or error}; is another voiced running, or"
+            " server.host or server.port wrong?"
+        ) from error
+    if context is None:
+        return list(listeners)
+    wrap = partial(trio.SSLListener, ssl_context=context, https_compatible=True)
+    return [wrap(listener) for listener in listeners]
+
+
+def _tls(tls: Tls) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        # With a password, if a wrong one: OpenSSL would ask for it on the terminal.
+        context.load_cert_chain(tls.certificate, tls.private_key, password="")
+    except OSError as error:
+        raise StartupError(
+            f"cannot use the certificate {tls.certificate} with the key {tls.private_key}:"
+            f" {error.strerror or error}; both must be PEM, belong together and be readable by"
+            " voiced, the key without a password"
+        ) from error
+    return context

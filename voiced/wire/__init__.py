@@ -1,0 +1,1 @@
+"""Bytes and text <-> messages, one file per protocol. Pure: no sockets, no clock."""

@@ -1,0 +1,196 @@
+"""OpenAI's chat completions, streamed, as all compatible servers speak them.
+
+Source: OpenAI's "Chat" API reference; the servers of Groq, Ollama, vLLM and llama.cpp. Reasoning
+(`delta.reasoning`, `delta.reasoning_content`, `<think>` in the text) never comes out.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Final, TypeAlias
+
+from attrs import field, frozen
+
+from voiced.errors import WireError
+from voiced.wire.api_error import ApiError, error_in_stream, error_of
+from voiced.wire.fields import (
+    JsonObject,
+    as_object,
+    json_value,
+    optional_array,
+    optional_child,
+    optional_text,
+    optional_whole,
+)
+from voiced.wire.sse import SseEvent, SseParser
+from voiced.wire.think import ThinkFilter
+from voiced.wire.tool_calls import ToolCall, ToolCalls
+
+__all__ = [
+    "ApiError",
+    "ChatEvent",
+    "ChatOptions",
+    "ChatResult",
+    "ChatStream",
+    "TextDelta",
+    "ToolCall",
+    "chat_request",
+    "error_of",
+]
+
+# --- request ----------------------------------------------------------------------------------
+
+_OPENAI_MODEL: Final = re.compile(r"(?:openai/|ft:)?(?:chatgpt-|gpt-\d|o\d)")
+
+
+@frozen
+class ChatOptions:
+    """How to ask. None leaves a field out, since models differ in what they refuse.
+
+    `max_tokens_field`: OpenAI's newer models refuse `max_tokens`, and Ollama silently ignores
+    `max_completion_tokens`, so the default goes by the model's name.
+    """
+
+    model: str
+    max_tokens: int = 200
+    temperature: float | None = None
+    reasoning_effort: str | None = None
+    include_usage: bool = True
+    max_tokens_field: str = field()
+
+    @max_tokens_field.default
+    def _by_model(self) -> str:
+        own = _OPENAI_MODEL.match(self.model)
+        return "max_completion_tokens" if own else "max_tokens"
+
+
+def chat_request(
+    options: ChatOptions,
+    messages: Sequence[Mapping[str, object]],
+    tools: Sequence[Mapping[str, object]] = (),
+) -> bytes:
+    """The JSON body of a streaming `POST /chat/completions`.
+
+    `messages` and `tools` are in the API's own form, roles and all.
+    """
+    request: dict[str, object] = {
+        "model": options.model,
+        "messages": list(messages),
+        "stream": True,
+        options.max_tokens_field: options.max_tokens,
+    }
+    if options.include_usage:
+        request["stream_options"] = {"include_usage": True}
+    if options.temperature is not None:
+        request["temperature"] = options.temperature
+    if options.reasoning_effort is not None:
+        request["reasoning_effort"] = options.reasoning_effort
+    if tools:
+        request["tools"] = list(tools)
+    return json.dumps(request, ensure_ascii=False).encode("utf-8", "ignore")
+
+
+# --- answer -----------------------------------------------------------------------------------
+
+
+@frozen
+class TextDelta:
+    """The next piece of the answer's text, never empty."""
+
+    text: str
+
+
+ChatEvent: TypeAlias = TextDelta | ApiError
+
+
+@frozen
+class ChatResult:
+    """How an answer ended; `finish_reason` is `tool_calls` whenever whole calls came."""
+
+    finish_reason: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class _Phase(Enum):
+    ANSWERING = 1
+    FINISHED = 2  # a finish_reason came: the usage may follow
+    DONE = 3  # [DONE]: nothing follows
+    FAILED = 4
+
+
+class ChatStream:
+    """Reads the body of one streamed answer, split anywhere."""
+
+    def __init__(self) -> None:
+        self._sse = SseParser()
+        self._think = ThinkFilter()
+        self._tools = ToolCalls()
+        self._usage: JsonObject = {}
+        self._finish_reason = ""
+        self._phase = _Phase.ANSWERING
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more is to come: no need to wait for the end of the body."""
+        return self._phase in {_Phase.DONE, _Phase.FAILED}
+
+    def feed(self, data: bytes) -> list[ChatEvent]:
+        """Takes the next bytes; returns the text they complete, and the error where one came.
+
+        Raises:
+            WireError: an event that is no JSON object, is too long, or has a wrong type in it.
+        """
+        events: list[ChatEvent] = []
+        for event in self._sse.feed(data):
+            if not self.is_over:
+                events += self._take(event)
+        return events
+
+    def close(self) -> ChatResult:
+        """The body has ended, or `is_over`.
+
+        Raises:
+            WireError: the answer is not whole.
+        """
+        if self._phase in {_Phase.ANSWERING, _Phase.FAILED}:
+            raise WireError("answer cut short")
+        calls = self._tools.result()
+        reason = self._finish_reason or "stop"
+        return ChatResult(
+            "tool_calls" if calls and reason == "stop" else reason,
+            calls,
+            optional_whole(self._usage, "prompt_tokens"),
+            optional_whole(self._usage, "completion_tokens"),
+        )
+
+    def _take(self, event: SseEvent) -> list[ChatEvent]:
+        if event.data.strip() == "[DONE]":
+            self._phase = _Phase.DONE
+            return _spoken(self._think.flush())
+        chunk = as_object(json_value(event.data))
+        if event.event == "error" or chunk.get("error"):
+            self._phase = _Phase.FAILED
+            return [error_in_stream(chunk)]
+        groq = optional_child(optional_child(chunk, "x_groq"), "usage")
+        self._usage = optional_child(chunk, "usage") or groq or self._usage
+        text = "".join(self._choice(as_object(item)) for item in optional_array(chunk, "choices"))
+        return _spoken(text)
+
+    def _choice(self, choice: JsonObject) -> str:
+        delta = optional_child(choice, "delta")
+        for fragment in optional_array(delta, "tool_calls"):
+            self._tools.add(as_object(fragment))
+        text = self._think.feed(optional_text(delta, "content") or "")
+        reason = optional_text(choice, "finish_reason")
+        if reason:
+            self._finish_reason = reason
+            self._phase = _Phase.FINISHED
+            text += self._think.flush()
+        return text
+
+
+def _spoken(text: str) -> list[ChatEvent]:
+    return [TextDelta(text)] if text else []
