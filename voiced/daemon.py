@@ -1,5 +1,6 @@
 """The composition root: builds everything from the settings and runs it until told to stop."""
 
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator
@@ -55,12 +56,18 @@ async def run(
                 house.start_soon(keep_warm, llm)
             house.start_soon(_prepare_all, settings, engines, book)
             house.start_soon(listening.serve, listeners, house)
-            # From now on: what start-up takes is nobody's silence.
-            trio.lowlevel.add_instrument(SlowTaskWatch())
+            _settle()
             log.info("listening", extra={"fields": {"port": settings.server.port}})
             task_status.started()
             await _until_stopped(switchboard, settings.server.drain_s)
             house.cancel_scope.cancel(reason="stopped")
+
+
+def _settle() -> None:
+    """Start-up is over: from now on, time taken is somebody's silence."""
+    gc.collect()
+    gc.freeze()  # a full collection need not walk through all modules in the middle of a call
+    trio.lowlevel.add_instrument(SlowTaskWatch())
 
 
 def _personas(settings: Settings, engines: EngineSet, book: PhraseBook) -> PersonaFor:

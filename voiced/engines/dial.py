@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import trio
 
+from voiced.ops.shortcut import shortened
+
 Dial: TypeAlias = Callable[[str], Awaitable[trio.abc.Stream]]
 """From a `ws://` or `wss://` address to a connected stream."""
 
@@ -24,7 +26,7 @@ async def dial(url: str) -> trio.abc.Stream:
     host = parts.hostname or ""
     secure = parts.scheme == "wss"
     stream = await trio.open_tcp_stream(host, parts.port or (443 if secure else 80))
-    return await _encrypted(stream, host) if secure else stream
+    return await _encrypted(stream, host) if secure else shortened(stream)
 
 
 async def _encrypted(stream: trio.SocketStream, host: str) -> trio.abc.Stream:

@@ -197,17 +197,21 @@ class _Line(trio.abc.Stream):
     _head: bytes = field(default=b"", init=False)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        if self.stage is _Stage.OPEN:
+            return await self._stream.send_all(data)
         with self._hang_ups():
             await self._stream.send_all(data)
+        return None
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._stream.wait_send_all_might_not_block()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        if self.stage is _Stage.OPEN:
+            return await self._stream.receive_some(max_bytes)
         with self._hang_ups():
             data = await self._stream.receive_some(max_bytes)
-        if self.stage is _Stage.HANDSHAKE:
-            self._examine(data)
+        self._examine(data)
         return data
 
     async def aclose(self) -> None:

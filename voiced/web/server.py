@@ -18,6 +18,7 @@ from hypercorn.utils import wrap_app
 from voiced.call.switchboard import Parties
 from voiced.config import Server, Tls
 from voiced.errors import CallRefused, StartupError, WireError
+from voiced.ops.shortcut import shortened
 from voiced.web import media
 from voiced.web.app import create_app
 from voiced.web.door import SIGNATURE, Door
@@ -96,7 +97,7 @@ class Listening:
         if parties is None:
             return await refuse(stream, HTTPStatus.FORBIDDEN)
         connection, switching = offer
-        socket = media.WebSocket(stream, connection)
+        socket = media.WebSocket(shortened(stream), connection)
         try:
             await self._take(socket, switching, parties)
         finally:
