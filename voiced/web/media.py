@@ -1,9 +1,13 @@
 """The carrier's media WebSocket, on wsproto and a plain Trio stream.
 
+The frames that come and go fifty times a second take a fast lane past wsproto
+(`voiced.wire.fastframe`); all others, and the protocol's states, are wsproto's.
+
 No subprotocol and no extension is agreed to: Twilio offers none, and compressing base64 of
 mu-law would cost more than it saves.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Final
@@ -11,6 +15,7 @@ from typing import Final
 import h11
 import trio
 from wsproto import ConnectionType, WSConnection
+from wsproto.connection import ConnectionState
 from wsproto.events import (
     AcceptConnection,
     BytesMessage,
@@ -22,13 +27,14 @@ from wsproto.events import (
 from wsproto.utilities import LocalProtocolError, ProtocolError
 
 from voiced.web.front import CLOSE_S, GONE
+from voiced.wire.fastframe import FastLane, text_frame
 from voiced.wire.twilio import MAX_MESSAGE
 
 RECEIVE_BYTES: Final = 16 * 1024
 
 
 def accept(request: bytes) -> tuple[WSConnection, bytes] | None:
-    """Our end of the WebSocket that `request` (a head and all behind it) asks for, and the 101.
+    """Our end of the WebSocket that `request`, a head, asks for, and the 101.
 
     None: it asks for none, or in a way that RFC 6455 does not allow.
     """
@@ -48,10 +54,15 @@ class _State(Enum):
 class WebSocket:
     """A media socket, whose 101 is still to be sent; a `MediaSocket` of `voiced.call.leg`."""
 
-    def __init__(self, stream: trio.abc.Stream, connection: WSConnection) -> None:
+    def __init__(
+        self, stream: trio.abc.Stream, connection: WSConnection, received: bytes = b""
+    ) -> None:
+        """`received` is what came behind the upgrade's head."""
         self._stream = stream
         self._connection = connection
         self._events = connection.events()
+        self._lane = FastLane()
+        self._sorted = deque(self._lane.feed(received))
         self._lock = trio.Lock()
         self._state = _State.OPEN
         self._parts: list[str | bytes] = []
@@ -69,15 +80,26 @@ class WebSocket:
                 data = await self._stream.receive_some(RECEIVE_BYTES)
                 if not data:
                     return None
-                self._connection.receive_data(bytes(data))
-                self._events = self._connection.events()
+                self._sorted.extend(self._lane.feed(bytes(data)))
                 message = await self._next()
         except (*GONE, trio.EndOfChannel):
             return None
         return message
 
     async def _next(self) -> str | bytes | None:
-        """The next message of those that have come; None when there is no whole one."""
+        """The next message of what has come; None when there is no whole one."""
+        message = await self._handle()
+        while message is None and self._sorted:
+            item = self._sorted.popleft()
+            if isinstance(item, str):
+                return item
+            self._connection.receive_data(item)
+            self._events = self._connection.events()
+            message = await self._handle()
+        return message
+
+    async def _handle(self) -> str | bytes | None:
+        """The next message of those that wsproto has made out."""
         for event in self._events:
             if isinstance(event, TextMessage | BytesMessage):
                 if (message := self._message(event)) is not None:
@@ -102,7 +124,8 @@ class WebSocket:
 
     async def send(self, messages: Sequence[str]) -> None:
         """Sends text messages in one write; nothing on a connection that is gone."""
-        await self._reply(*[TextMessage(message) for message in messages])
+        if self._connection.state is ConnectionState.OPEN:
+            await self.transmit(b"".join([text_frame(message) for message in messages]))
 
     async def _reply(self, *events: Event) -> None:
         try:

@@ -90,14 +90,14 @@ class Listening:
             log.debug("a guest's connection broke: %r", group.exceptions)
 
     async def _media(self, stream: trio.abc.Stream, head: Head) -> None:
-        offer = media.accept(head.received)
+        offer = media.accept(head.received.removesuffix(head.body))
         if offer is None:
             return await refuse(stream, HTTPStatus.BAD_REQUEST)
         parties = self._judge(head.request)
         if parties is None:
             return await refuse(stream, HTTPStatus.FORBIDDEN)
         connection, switching = offer
-        socket = media.WebSocket(shortened(stream), connection)
+        socket = media.WebSocket(shortened(stream), connection, head.body)
         try:
             await self._take(socket, switching, parties)
         finally:
