@@ -129,13 +129,14 @@ class Agent:
         metadata=key("Said when an engine fails and no spare is left.", TEMPLATE),
     )
     stt: tuple[str, ...] = field(
-        default=("kyutai",), metadata=key("Its ears, `[stt.*]`, in order: the next is the spare.")
+        default=("kyutai",),
+        metadata=key("Its ears, `[stt.*]`, in order of preference; the first is used."),
     )
     llm: tuple[str, ...] = field(
-        default=("local",), metadata=key("Its minds, `[llm.*]`, in order.")
+        default=("local",), metadata=key("Its minds, `[llm.*]`, in order: the first is used.")
     )
     tts: tuple[str, ...] = field(
-        default=("kyutai",), metadata=key("Its voices, `[tts.*]`, in order.")
+        default=("kyutai",), metadata=key("Its voices, `[tts.*]`, in order: the first is used.")
     )
     end_of_turn: EndOfTurn = field(
         default=EndOfTurn.ENGINE,

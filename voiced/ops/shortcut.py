@@ -1,10 +1,10 @@
 """A plain TCP stream on the short way to the kernel, for connections that carry audio.
 
 `trio.SocketStream` tries first and then waits: a read that finds nothing costs an exception, a
-send costs a whole turn of the scheduler, and each of them two context managers. On a hundred
-calls with a hundred messages a second each, that is half of the process. Here a read waits first,
-and a send that the kernel takes at once (a frame of audio always is, on a connection that lives)
-returns at once.
+send costs a whole turn of the scheduler, and each of them two context managers. Here a read waits
+first, and a send that the kernel takes at once (a frame of audio always is, on a connection that
+lives) returns at once. Measured with 40 calls on one core, three runs each way: 17.3 instead of
+18.5 ms of CPU for each second of a call.
 
 Hence the one rule of Trio that this bends: `send_all` is no checkpoint unless it has to wait.
 Its callers wait for something in each round. One task reads and one sends at a time, as ever.

@@ -1,9 +1,8 @@
 """One port for two kinds of guests: media sockets, and everything else.
 
-A media socket carries a hundred messages a second for the length of a call. Through an ASGI
-server and a framework each costs about twice what it costs here, straight on wsproto. So the
-head of the first request, read here, decides: the media path goes to `media`, the rest to
-hypercorn.
+A media socket carries a hundred messages a second for the length of a call, and an ASGI server
+and a framework would each add a queue and a task to every one of them. So the head of the first
+request, read here, decides: the media path goes to `media`, the rest to hypercorn.
 
 Hypercorn gets well-formed heads only, and each guest of its gets one exchange: its head is put
 back without an offer to switch protocols (we serve no HTTP/2 and no other WebSocket, and what
