@@ -50,6 +50,7 @@ async def speak(source: TextSource, tts: Tts, language: str, listener: Listener)
     text_out, text_in = channels.text()
     words_out, words_in = channels.words()
     speech_out, speech_in = channels.speech()
+    failure: EngineError | None = None
     try:
         # The receiving ends close after the nursery: were they closed by a stage that fails, its
         # neighbour would fail too, of a broken channel, and hide the cause.
@@ -61,7 +62,9 @@ async def speak(source: TextSource, tts: Tts, language: str, listener: Listener)
                 async for event in speech_in:
                     listener.speech(event)
     except* EngineError as group:
-        raise first(group) from None
+        failure = first(group)
+    if failure is not None:
+        raise failure  # not above: Python 3.11.2, Debian 12's, would wrap it in a group again
 
 
 async def _think(source: TextSource, text: trio.MemorySendChannel[str]) -> None:
