@@ -1,6 +1,7 @@
 """The log's lines: fields, the call, and what stays out of them."""
 
 import io
+import json
 import logging
 import re
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import pytest
 import trio
 
 from voiced.config import Log, LogLevel
-from voiced.ops.log import bound_call, set_up
+from voiced.ops.log import LogFormat, bound_call, set_up
 from voiced.ops.redact import Redactor, mask_number
 
 logger = logging.getLogger("voiced.tests")
@@ -117,3 +118,30 @@ def test_a_redactor_hides_numbers_and_speech_unless_told_not_to() -> None:
     assert Redactor().speech("je voudrais un rendez-vous") == "(4 words)"
     assert Redactor(redact=False).speech("bonjour") == "bonjour"
     assert Redactor(redact=False).number("+33612345678") == "+33612345678"
+
+
+def test_what_was_said_is_shown_only_without_redaction() -> None:
+    for redact in (True, False):
+        out = io.StringIO()
+        set_up(Log(redact=redact), stream=out)
+        logging.getLogger("voiced.x").info(
+            "turn ended", extra={"fields": {"turn": 1}, "speech": {"caller": "my name is Alice"}}
+        )
+        assert "turn=1" in out.getvalue()
+        assert ("Alice" in out.getvalue()) is not redact
+
+
+def test_json_is_one_object_a_line_with_the_fields_and_the_traceback() -> None:
+    out = io.StringIO()
+    set_up(Log(), LogFormat.JSON, stream=out)
+    with bound_call("CA1"):
+        try:
+            raise ValueError("two\nlines")
+        except ValueError:
+            logging.getLogger("voiced.x").exception("a call of %s", "+33612345678")
+        logging.getLogger("voiced.x").info("next", extra={"fields": {"turns": 2}})
+    first, second = (json.loads(line) for line in out.getvalue().splitlines())
+    assert (first["level"], first["logger"], first["call"]) == ("error", "voiced.x", "CA1")
+    assert first["message"] == "a call of +336******78"
+    assert "ValueError: two\nlines" in first["traceback"]
+    assert (second["message"], second["turns"]) == ("next", 2)
