@@ -26,7 +26,9 @@ def record(*turns: Turn) -> CallRecord:
         ended_at=65.04,
         reason="hangup",
         turns=turns,
-        leg=LegStatistics(wire_errors=2, sequence_jumps=1),
+        leg=LegStatistics(
+            wire_errors=2, last_wire_error="not JSON", sequence_jumps=1, max_lateness_s=0.0012
+        ),
         playout=Playout().statistics(),
         stt=SttStatistics(dropped_ms=80),
     )
@@ -52,7 +54,9 @@ def test_the_summary_tells_the_call_in_one_line() -> None:
         "worst_silence_ms": 860,
         "gaps": 0,
         "underruns": 0,
+        "pacer_late_ms": 1.2,
         "wire_errors": 2,
+        "wire_error": "not JSON",
         "sequence_jumps": 1,
         "stt_dropped_ms": 80,
     }

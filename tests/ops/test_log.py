@@ -11,7 +11,7 @@ import trio
 
 from voiced.config import Log, LogLevel
 from voiced.ops.log import LogFormat, bound_call, set_up
-from voiced.ops.redact import Redactor, mask_number
+from voiced.ops.redact import mask_number
 
 logger = logging.getLogger("voiced.tests")
 
@@ -111,13 +111,6 @@ def test_numbers_that_slip_in_are_masked(stream: io.StringIO) -> None:
 )
 def test_a_masked_number_keeps_its_country_and_its_end(number: str, masked: str) -> None:
     assert mask_number(number) == masked
-
-
-def test_a_redactor_hides_numbers_and_speech_unless_told_not_to() -> None:
-    assert Redactor().number("+33612345678") == "+336******78"
-    assert Redactor().speech("je voudrais un rendez-vous") == "(4 words)"
-    assert Redactor(redact=False).speech("bonjour") == "bonjour"
-    assert Redactor(redact=False).number("+33612345678") == "+33612345678"
 
 
 def test_what_was_said_is_shown_only_without_redaction() -> None:

@@ -41,6 +41,13 @@ def test_a_quick_step_is_nothing() -> None:
     assert loop.watch.statistics().slow_steps == 0
 
 
+def test_the_step_that_adds_the_watch_counts_from_there() -> None:
+    loop = Loop()
+    loop.now_s += 0.005
+    loop.watch.after_task_step(TASK)
+    assert loop.reports == []
+
+
 def test_a_slow_step_is_reported_with_its_task_and_how_busy_it_was() -> None:
     loop = Loop()
     loop.step(25.0, busy_ms=20.0)

@@ -45,7 +45,9 @@ class CallRecord:
             "worst_silence_ms": self.worst_silence_ms,
             "gaps": self.playout.gaps,
             "underruns": self.playout.underruns,
+            "pacer_late_ms": round(1000 * self.leg.max_lateness_s, 1),
             "wire_errors": self.leg.wire_errors,
+            **({"wire_error": self.leg.last_wire_error} if self.leg.wire_errors else {}),
             "sequence_jumps": self.leg.sequence_jumps,
             "stt_dropped_ms": self.stt.dropped_ms,
         }

@@ -1,8 +1,6 @@
-"""Keeping callers out of the log: what a number or a sentence looks like there."""
+"""Keeping callers out of the log: what a telephone number looks like there."""
 
 import re
-
-from attrs import frozen
 
 NUMBER = re.compile(r"\+[1-9][0-9]{6,14}\b")
 """A telephone number of ITU-T E.164, as Twilio writes it."""
@@ -18,21 +16,3 @@ def mask_number(number: str) -> str:
 def mask_numbers(text: str) -> str:
     """The text with each telephone number in it masked."""
     return NUMBER.sub(lambda match: mask_number(match.group()), text)
-
-
-def mask_speech(text: str) -> str:
-    """How much was said, not what: `(5 words)`."""
-    return f"({len(text.split())} words)"
-
-
-@frozen
-class Redactor:
-    """Applies `log.redact`: with `redact` off, numbers and speech are shown as they are."""
-
-    redact: bool = True
-
-    def number(self, number: str) -> str:
-        return mask_number(number) if self.redact else number
-
-    def speech(self, text: str) -> str:
-        return mask_speech(text) if self.redact else text

@@ -49,7 +49,7 @@ def log_slow_step(step: SlowStep) -> None:
 
 @define(eq=False)
 class SlowTaskWatch(trio.abc.Instrument):
-    """A trio instrument: `trio.run(main, instruments=[SlowTaskWatch()])`.
+    """A trio instrument. The step that adds it counts from there.
 
     `report` must not raise (trio then drops the instrument) nor block. The clocks count seconds.
     """
@@ -57,12 +57,15 @@ class SlowTaskWatch(trio.abc.Instrument):
     report: Callable[[SlowStep], None] = log_slow_step
     wall: Callable[[], float] = perf_counter
     busy: Callable[[], float] = thread_time
-    _wall_s: float = field(default=0.0, init=False)
-    _busy_s: float = field(default=0.0, init=False)
+    _wall_s: float = field(init=False)
+    _busy_s: float = field(init=False)
     _next_report_s: float = field(default=float("-inf"), init=False)
     _unreported: int = field(default=0, init=False)
     _slow_steps: int = field(default=0, init=False)
     _worst_ms: float = field(default=0.0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._wall_s, self._busy_s = self.wall(), self.busy()
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         self._wall_s = self.wall()
