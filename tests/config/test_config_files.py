@@ -1,6 +1,7 @@
 """Finding and reading the file, showing the settings, and the texts that must not go stale."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from voiced.config import (
     Secret,
     Settings,
     Tls,
+    Webhook,
     load,
     locate,
     parse,
@@ -65,10 +67,13 @@ def test_the_shipped_file_holds_every_key_and_no_other_default() -> None:
             )
     engines = [*found.stt.values(), *found.llm.values(), *found.tts.values()]
     assert {type(e) for e in engines} == {k for types in ENGINES.values() for k in types.values()}
-    for kind in (Agent, Route, Tls, *map(type, engines)):
+    for kind in (Agent, Route, Tls, Webhook, *map(type, engines)):
         for attribute in fields(kind):
-            assert re.search(rf"(?m)^#?{attribute.name} = ", SHIPPED_TEXT), attribute.name
-    own = {"account_sid", "auth_token", "phone_number", "public_url", "tls", "api_key", "token"}
+            assert re.search(
+                rf"(?m)^#?({attribute.name} = |\[agent\.default\.{attribute.name}\])", SHIPPED_TEXT
+            ), attribute.name
+    own = {"account_sid", "auth_token", "auth_token_secondary", "phone_number", "public_url",
+        "tls", "api_key", "token", "secret"}  # fmt: skip
     for name, kind in SECTIONS.items():
         for attribute in fields(kind):
             if attribute.name not in own:
@@ -76,6 +81,13 @@ def test_the_shipped_file_holds_every_key_and_no_other_default() -> None:
                     kind(), attribute.name
                 )
     assert evolve(found.llm["local"], api_key=None) == OpenAiLlm()
+    crm = found.webhooks["crm"]
+    assert evolve(crm, secret=None) == Webhook(url=crm.url)
+    agent = found.agents["default"]
+    for attribute in fields(Agent):
+        if attribute.name not in {"prompt", "transfers", "variables"}:
+            default = getattr(Agent(), attribute.name)
+            assert getattr(agent, attribute.name) == default, attribute.name
 
 
 def test_the_page_of_keys_is_not_stale() -> None:
@@ -86,7 +98,12 @@ def test_the_page_of_keys_is_not_stale() -> None:
 def test_the_examples_of_the_page_are_valid() -> None:
     examples = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
     found = parse("\n".join(examples), "configure.md")
-    assert found.agent_for("+33123456789") == "support"
+    noon, night = (datetime(2026, 11, 20, hour, tzinfo=UTC) for hour in (11, 22))
+    assert found.agent_for("+33123456789", "", night) == "support"
+    assert found.agent_for("+33187654321", "", noon) == "reception"
+    assert found.agent_for("+33187654321", "", night) == "closed"
+    assert found.agents["reminder"].variables["customer"] == "dear customer"
+    assert found.warnings[-1].startswith("webhook.crm has no secret")
 
 
 def test_what_is_rendered_is_read_back_the_same() -> None:
@@ -95,7 +112,12 @@ def test_what_is_rendered_is_read_back_the_same() -> None:
     again = parse(render(found), "rendered")
     assert render(again) == render(found)
     masked = Secret("********")
-    assert again.twilio == evolve(found.twilio, auth_token=masked)
+    assert again.twilio == evolve(found.twilio, auth_token=masked, auth_token_secondary=masked)
+    assert again.webhooks == {"crm": evolve(found.webhooks["crm"], secret=masked)}
+    assert again.agents["default"].transfers == {"reception": "+33123456789"}
+    assert again.agents["default"].variables == {"customer": "dear customer"}
+    assert '\n[agent.default.variables]\ncustomer = "dear customer"\n' in render(found)
+    assert '\n[agent.default.transfers]\nreception = "+33123456789"\n' in render(found)
     assert again.agents == found.agents
     assert (again.server, again.routes) == (found.server, found.routes)
 
@@ -106,6 +128,46 @@ def test_any_text_survives_rendering(name: str) -> None:
     found = parse(SHIPPED_TEXT, "v.toml")
     odd = evolve(found, agents={"default": evolve(found.agents["default"], name=name)})
     assert parse(render(odd), "rendered").agents == odd.agents
+
+
+@hypothesis(deadline=None)  # the machine may be busy
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=500))
+def test_any_text_of_a_variable_survives_rendering(text: str) -> None:
+    found = parse(SHIPPED_TEXT, "v.toml")
+    odd = {"default": evolve(found.agents["default"], variables={"b": text, "a": ""})}
+    again = parse(render(evolve(found, agents=odd)), "rendered")
+    assert list(again.agents["default"].variables.items()) == [("b", text), ("a", "")]
+
+
+@hypothesis(deadline=None)  # the machine may be busy
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=64).filter(str.strip))
+def test_any_name_of_a_transfer_survives_rendering(name: str) -> None:
+    found = parse(SHIPPED_TEXT, "v.toml")
+    agent = evolve(found.agents["default"], transfers={name: "+33123456789", "b": "+33123456780"})
+    again = parse(render(evolve(found, agents={"default": agent})), "rendered")
+    assert list(again.agents["default"].transfers.items()) == list(agent.transfers.items())
+
+
+def test_no_transfers_and_no_variables_are_shown_as_empty_tables() -> None:
+    assert "\ntransfers = {}\n" in render(load(SHIPPED, {}))
+    assert "\nvariables = {}\n" in render(load(SHIPPED, {}))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://h:8443/hook?key=hush&a=1?2", "https://h:8443/hook?***"),
+        ("https://h?hush", "https://h?***"),
+        ("https://h/hook", "https://h/hook"),
+    ],
+)
+def test_a_webhook_is_shown_without_its_query(url: str, shown: str) -> None:
+    found = parse(f"{SHIPPED_TEXT}\n[webhook.crm]\nurl = '{url}'\n", "v.toml")
+    text = render(found)
+    assert f'\n[webhook.crm]\nurl = "{shown}"\n' in text
+    assert "hush" not in text
+    assert found.webhooks["crm"].url == url
+    assert parse(text, "rendered").webhooks["crm"].url == shown
 
 
 def test_what_is_not_set_is_shown_as_a_comment() -> None:

@@ -24,7 +24,7 @@ from voiced.config import (
 )
 from voiced.config.engines import ENGINES
 from voiced.config.render import toml
-from voiced.config.settings import SECTIONS, Agent
+from voiced.config.settings import SECTIONS, Agent, Webhook
 from voiced.errors import ConfigError
 
 MINIMAL = """
@@ -93,17 +93,6 @@ def test_the_texts_follow_the_language() -> None:
     assert settings('greeting = ""').agents["default"].greeting == ""
 
 
-def test_the_first_matching_route_wins_and_the_default_agent_answers_else() -> None:
-    found = settings("""
-        [agent.night]
-        [[route]]
-        called = "+33123456789"
-        agent = "night"
-    """)
-    assert found.agent_for("+33123456789") == "night"
-    assert found.agent_for("+33199999999") == "default"
-
-
 def test_every_problem_is_told_at_once_in_the_order_of_the_file() -> None:
     found = problems("""
         stt = ["kyutaii"]
@@ -126,7 +115,9 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file() -> None:
         ('stt = ["kyutaii"]', "v.toml:9: agent.default.stt: there is no [stt.kyutaii]; did you"),
         ("stt = []", "agent.default.stt: is empty"),
         ('stt = ["kyutai", "kyutai"]', "kyutai stands there twice"),
-        ("stt = [1]", "use a list of names"),
+        ("stt = [1]", "use a list of texts in quotes"),
+        ("stt = 'kyutai'", "use a list of texts in quotes"),
+        ("[agent]\nsales = 3", "v.toml:10: agent.sales: is not a table; write [agent.sales]"),
         ('end_of_turn = "engin"', 'use "engine" or "silence"'),
         ("end_of_turn = 1", 'use "engine" or "silence"'),
         ("interruptible = 1", "use true or false"),
@@ -163,7 +154,6 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file() -> None:
         ("[[route]]\ncalled = [1]", "route[0].called: has a value of the wrong kind"),
         ("[twilio]\nauth_token = [1]", "twilio.auth_token: has a value of the wrong kind"),
         ("[llm.x]\ntype = 'openai'\nbase_url = 'http://[::1'", "llm.x.base_url: it is not a URL"),
-        ("[[route]]\nagent = 'default'", "v.toml:9: route[0].called: is missing"),
         ("[[route]]\ncalled = '+33123456789'\nagent = 'defalt'", "did you mean default?"),
         ("[[route]]\ncalled = '+33123456789'\n" * 2, "v.toml:12: route[1].called: an earlier"),
         ("[records]\nretention_days = 0", "records.retention_days: 0 is out of range"),
@@ -211,6 +201,7 @@ PLACES = [
         *((kind, name) for name, kind in SECTIONS.items()),
         *((kind, role, "x") for role, types in ENGINES.items() for kind in types.values()),
         (Agent, "agent", "x"),
+        (Webhook, "webhook", "x"),
     ]
     for attribute in fields(kind)
 ]
@@ -284,3 +275,4 @@ def test_a_token_that_is_missing_where_signatures_are_verified_is_a_warning() ->
     assert "twilio.auth_token is not set" in settings().warnings[0]
     assert settings("[twilio]\nverify_signatures = false").warnings == ()
     assert settings("[twilio]\nauth_token = 'x'").warnings == ()
+    assert settings("[twilio]\nauth_token_secondary = 'x'").warnings == ()

@@ -87,6 +87,25 @@ def test_the_file_comes_before_the_credential_and_that_before_the_environment() 
     assert found.stt["dg"].api_key == Secret("dg")
 
 
+def test_the_other_token_of_a_rotation_has_places_of_its_own() -> None:
+    environ = {"TWILIO_AUTH_TOKEN_SECONDARY": "env-other"}
+    assert settings(environ=environ).twilio.auth_token_secondary == Secret("env-other")
+    found = settings("", environ, {"twilio.auth_token_secondary": b"other\n"}).twilio
+    assert (found.auth_token, found.auth_token_secondary) == (None, Secret("other"))
+
+
+def test_the_secret_of_a_webhook_is_in_the_file_or_a_credential_and_in_no_variable() -> None:
+    webhook = "[webhook.crm]\nurl = 'https://h/'"
+    environ = ENVIRON | {"": "nameless", "WEBHOOK_CRM_SECRET": "env"}
+    assert settings(webhook, environ).webhooks["crm"].secret is None
+    found = settings(webhook, environ, {"webhook.crm.secret": b"hush\n"})
+    assert found.webhooks["crm"].secret == Secret("hush")
+    assert "hush" not in render(found) + repr(found)
+    assert '\nsecret = "********"\n' in render(found)
+    in_file = settings(f"{webhook}\nsecret = 'mine'", {}, {"webhook.crm.secret": b"hush"})
+    assert in_file.webhooks["crm"].secret == Secret("mine")
+
+
 def test_an_empty_value_counts_as_none() -> None:
     found = settings("[twilio]\nauth_token = ''", ENVIRON, {"twilio.auth_token": b"\n"})
     assert found.twilio.auth_token == Secret("env-twilio")

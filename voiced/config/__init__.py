@@ -3,6 +3,7 @@
 `load(locate(option, environ), environ)` gives the `Settings`; `render` shows them.
 """
 
+from voiced.config.agent import DEFAULT_AGENT, Agent, EndOfTurn, OnMachine
 from voiced.config.document import parse
 from voiced.config.engines import (
     AnthropicLlm,
@@ -17,27 +18,25 @@ from voiced.config.engines import (
 )
 from voiced.config.locate import INSTALLED, SHIPPED, load, locate
 from voiced.config.render import reference, render
+from voiced.config.routing import Route, is_withheld
 from voiced.config.secrets import Secret, SecretSources
 from voiced.config.settings import (
-    DEFAULT_AGENT,
-    Agent,
     Api,
-    EndOfTurn,
     Limits,
     Log,
     LogLevel,
     Records,
-    Route,
     Server,
     Settings,
     Tls,
     Twilio,
+    Webhook,
 )
 
 __all__ = [
     "DEFAULT_AGENT", "INSTALLED", "SHIPPED", "Agent", "AnthropicLlm", "Api", "CartesiaTts",
     "DeepgramStt", "EndOfTurn", "Limits", "LlmSettings", "Log", "LogLevel", "MoshiStt", "MoshiTts",
-    "OpenAiLlm", "Records", "Route", "Secret", "SecretSources", "Server", "Settings",
-    "SttSettings", "Tls", "TtsSettings", "Twilio", "load", "locate", "parse", "reference",
-    "render",
+    "OnMachine", "OpenAiLlm", "Records", "Route", "Secret", "SecretSources", "Server", "Settings",
+    "SttSettings", "Tls", "TtsSettings", "Twilio", "Webhook", "is_withheld", "load", "locate",
+    "parse", "reference", "render",
 ]  # fmt: skip

@@ -6,22 +6,19 @@ declarations, so a new key is one new field.
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
-from string import Formatter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from attrs import Attribute, frozen
-
-VARIABLES = ("name", "company", "caller", "called", "date")
-"""What may stand in braces in the texts of an agent; `str.format_map` fills them in."""
 
 
 @frozen
 class Check:
     """A limit on a value. `use` says what is right, `fault` what is wrong ("" if nothing is).
 
-    A fault never quotes the value where that could be a secret, a number or speech.
+    For a list or a table of texts it is a limit on each of them. A fault never quotes the value
+    where that could be a secret, a number or speech.
     """
 
     use: str
@@ -30,25 +27,31 @@ class Check:
 
 Variable = Callable[[Mapping[str, Any]], str]
 """The environment variable of a key, from the section's values that stand before it."""
+CREDENTIAL_ONLY = ""
+"""In the place of a variable's name: a systemd credential may hold it, and no variable."""
 
 
 @frozen
 class Key:
-    """What is known of a key beside its type and default."""
+    """What is known of a key beside its type and default; `names` limits those in a table."""
 
     meaning: str
     check: Check | None
     variable: Variable | None
+    names: Check | None
 
 
 def key(
-    meaning: str, check: Check | None = None, variable: str | Variable | None = None
+    meaning: str,
+    check: Check | None = None,
+    variable: str | Variable | None = None,
+    names: Check | None = None,
 ) -> dict[str, Key]:
     """The metadata of a setting's `attrs.field`."""
     if isinstance(variable, str):
         constant = variable
-        return {"key": Key(meaning, check, lambda values: constant)}
-    return {"key": Key(meaning, check, variable)}
+        return {"key": Key(meaning, check, lambda values: constant, names)}
+    return {"key": Key(meaning, check, variable, names)}
 
 
 def key_of(attribute: "Attribute[Any]") -> Key:
@@ -71,8 +74,10 @@ def between(least: float, most: float, unit: str = "") -> Check:
     return Check(f"a value from {least} to {most} {unit}".rstrip(), fault)
 
 
-def url(*schemes: str) -> Check:
-    """An address without anything that would be lost or leaked: user, query, fragment."""
+def url(*schemes: str, query: bool = False) -> Check:
+    """An address without anything that would be lost or leaked: user, fragment and, unless it is
+    allowed, query.
+    """
 
     def fault(value: str) -> str:
         try:
@@ -86,41 +91,45 @@ def url(*schemes: str) -> Check:
             return "it names no host"
         if re.search(r"[\s\x00-\x1f]", value):
             return "it has a space in it"
-        extra = {"a user": "@" in parts.netloc, "a query": "?" in value, "a fragment": "#" in value}
+        extra = {
+            "a user": "@" in parts.netloc,
+            "a query": "?" in value and not query,
+            "a fragment": "#" in value,
+        }
         return next((f"it has {what}" for what, there in extra.items() if there), "")
 
-    return Check(
-        f"{' or '.join(f'{s}://' for s in schemes)} with a host, port and path only", fault
-    )
+    parts = "host, port, path and query" if query else "host, port and path"
+    return Check(f"{' or '.join(f'{s}://' for s in schemes)} with a {parts} only", fault)
+
+
+def one_of(what: str, known: Sequence[str]) -> Check:
+    """One of a few words; `what` is such a word with its article, as in `a tool`."""
+
+    def fault(value: str) -> str:
+        return "" if value in known else f"{value} is not {what}{nearest(value, known)}"
+
+    return Check(f"{', '.join(known[:-1])} or {known[-1]}", fault)
 
 
 def matches(pattern: str, fault: str, use: str) -> Check:
     return Check(use, lambda value: "" if re.fullmatch(pattern, value) else fault)
 
 
-def _template_fault(value: str) -> str:
-    try:
-        for _, name, spec, conversion in Formatter().parse(value):
-            if name is not None and (name not in VARIABLES or spec or conversion):
-                return f"{{{name}}} is not a variable{nearest(name, VARIABLES)}"
-    except ValueError:
-        return "it has a stray brace"
-    return ""
-
-
 TEXT = matches(r"(?s).*\S.*", "it is empty", "a text that is not empty")
-TEMPLATE = Check(
-    f"only the variables {', '.join(f'{{{name}}}' for name in VARIABLES)}; "
-    "a brace that is meant to be spoken is written twice",
-    _template_fault,
-)
-PROMPT = Check(TEMPLATE.use, lambda value: TEXT.fault(value) or TEMPLATE.fault(value))
 NUMBER = r"\+[1-9][0-9]{5,14}"
 NUMBER_FAULT, NUMBER_USE = "it is not a telephone number", "+ and the digits, as in +33123456789"
 PHONE = matches(NUMBER, NUMBER_FAULT, NUMBER_USE)
 PHONE_OR_NONE = matches(f"({NUMBER})?", NUMBER_FAULT, NUMBER_USE)
+ENTRY_NAME = matches(
+    r"(?s)(?=.*\S).{1,64}", "its name is empty or too long", "a name of 1 to 64 characters"
+)
 TOKEN = matches(
     "[!-~]+", "it has a space or a character outside ASCII", "the secret alone, as it was issued"
+)
+PREFIX = matches(
+    r"\+[1-9][0-9]{0,14}",
+    "it is not the beginning of a number",
+    "+ and 1 to 15 digits, as in +33 or +1212",
 )
 ABSOLUTE = Check(
     "a path that begins with /", lambda path: "" if path.is_absolute() else "it is a relative path"

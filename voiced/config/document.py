@@ -5,21 +5,34 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import fields_dict, frozen
+from attrs import fields, fields_dict, frozen
 
-from voiced.config.declare import nearest
+from voiced.config.agent import TRANSFER
+from voiced.config.declare import key_of, nearest
 from voiced.config.engines import ENGINES
 from voiced.config.lines import Path as KeyPath
 from voiced.config.lines import line_numbers
 from voiced.config.reader import Reader
 from voiced.config.secrets import SecretSources
-from voiced.config.settings import DEFAULT_AGENT, SECTIONS, Agent, Route, Settings, Twilio
+from voiced.config.settings import (
+    DEFAULT_AGENT,
+    SECTIONS,
+    Agent,
+    Route,
+    Settings,
+    Twilio,
+    Webhook,
+)
+from voiced.config.template import TEMPLATES, strangers
 from voiced.errors import ConfigError
 
-UNSIGNED = (
+UNVERIFIED = (
     "twilio.auth_token is not set, so no request can be verified and every call is refused; "
     "set it, or TWILIO_AUTH_TOKEN, or for a lab verify_signatures = false"
 )
+
+NAMED = (*ENGINES, "agent", "webhook")
+"""The groups of tables that the owner of the file names."""
 
 
 @frozen
@@ -43,22 +56,22 @@ def read(text: str, name: str, sources: SecretSources) -> Reading:
     """As `parse`, and tells which secrets the text holds."""
     document = _toml(text, name)
     reader = Reader(name, line_numbers(text), sources)
-    reader.unknown(document, (*SECTIONS, *ENGINES, "agent", "route"), ())
+    reader.unknown(document, (*SECTIONS, *NAMED, "route"), ())
     sections = {
         section: reader.section(kind, document.get(section, {}), (section,))
         for section, kind in SECTIONS.items()
     }
-    tables = {
-        group: reader.table(document.get(group, {}), (group,)) for group in (*ENGINES, "agent")
-    }
+    tables = {group: reader.table(document.get(group, {}), (group,)) for group in NAMED}
     engines = {role: _engines(reader, role, tables[role]) for role in ENGINES}
     agents = _agents(reader, tables)
+    webhooks = _webhooks(reader, tables["webhook"])
     routes = _routes(reader, document.get("route", []), tables["agent"])
     if reader.problems:
         raise ConfigError(reader.problems)
     # Nothing is None from here on: whatever has a problem is None, and there is no problem.
-    complete: dict[str, Any] = {**sections, **engines, "agents": agents, "routes": tuple(routes)}
-    settings = Settings(**complete, warnings=_warnings(complete["twilio"]))
+    complete: dict[str, Any] = {**sections, **engines, "agents": agents, "webhooks": webhooks}
+    complete |= {"routes": tuple(routes)}
+    settings = Settings(**complete, warnings=_warnings(complete["twilio"], complete["webhooks"]))
     return Reading(settings, tuple(reader.exposed))
 
 
@@ -111,10 +124,41 @@ def _agents(reader: Reader, tables: Mapping[str, Mapping[str, Any]]) -> dict[str
     for name, value in tables["agent"].items():
         _check_name(reader, ("agent", name))
         agents[name] = reader.section(Agent, value, ("agent", name))
-        for role in ENGINES:
-            if isinstance(named := _raw(Agent, value, role), list | tuple):
-                _check_engines(reader, ("agent", name, role), named, tables[role])
+        if isinstance(value, dict):
+            for role in ENGINES:
+                if isinstance(named := _raw(Agent, value, role), list | tuple):
+                    _check_engines(reader, ("agent", name, role), named, tables[role])
+            _check_tools(reader, name, value)
+            _check_templates(reader, name, value)
     return agents
+
+
+def _check_templates(reader: Reader, name: str, table: Mapping[str, Any]) -> None:
+    """An agent's texts hold its own variables beside those that every agent has."""
+    own = table.get("variables")
+    for attribute in fields(Agent):
+        text, check = table.get(attribute.name), key_of(attribute).check
+        if check in TEMPLATES and isinstance(text, str):
+            for fault in strangers(text, own if isinstance(own, dict) else ()):
+                reader.problem(("agent", name, attribute.name), f"{fault}; use {check.use}")
+
+
+def _check_tools(reader: Reader, name: str, table: Mapping[str, Any]) -> None:
+    """The model can transfer only where there is somebody to transfer to."""
+    tools, nobody = table.get("tools"), table.get("transfers", {}) == {}
+    if isinstance(tools, list) and TRANSFER in tools and nobody:
+        reader.problem(
+            ("agent", name, "tools"),
+            f"{TRANSFER} has nobody to transfer to; add [agent.{name}.transfers]",
+        )
+
+
+def _webhooks(reader: Reader, tables: Mapping[str, Any]) -> dict[str, Webhook | None]:
+    for name in tables:
+        _check_name(reader, ("webhook", name))
+    return {
+        name: reader.section(Webhook, value, ("webhook", name)) for name, value in tables.items()
+    }
 
 
 def _check_engines(
@@ -137,17 +181,20 @@ def _routes(reader: Reader, value: object, agents: Iterable[str]) -> list[Route 
     if not isinstance(value, list):
         reader.problem(("route",), "is not a list of tables; write [[route]]")
         return []
-    taken: set[str] = set()
+    routes: list[Route | None] = []
     for index, table in enumerate(value):
         path = ("route", index)
-        agent, called = (_raw(Route, table, name) for name in ("agent", "called"))
+        agent = _raw(Route, table, "agent")
         if isinstance(agent, str) and agent not in agents:
             reader.problem((*path, "agent"), f"there is no [agent.{agent}]{nearest(agent, agents)}")
-        if isinstance(called, str):
-            if called in taken:
-                reader.problem((*path, "called"), "an earlier route has it; delete one of them")
-            taken.add(called)
-    return [reader.section(Route, table, ("route", i)) for i, table in enumerate(value)]
+        route = reader.section(Route, table, path)
+        if route and any(earlier and earlier.answers_as(route) for earlier in routes):
+            reader.problem(
+                (*path, "called"),
+                "an earlier route has it, with the same caller and hours; delete one of them",
+            )
+        routes.append(route)
+    return routes
 
 
 def _raw(kind: type[Any], table: object, name: str) -> object:
@@ -156,5 +203,11 @@ def _raw(kind: type[Any], table: object, name: str) -> object:
     return table.get(name, default) if isinstance(table, dict) else None
 
 
-def _warnings(twilio: Twilio) -> tuple[str, ...]:
-    return (UNSIGNED,) if twilio.verify_signatures and twilio.auth_token is None else ()
+def _warnings(twilio: Twilio, webhooks: Mapping[str, Webhook]) -> tuple[str, ...]:
+    unverified = twilio.verify_signatures and not (twilio.auth_token or twilio.auth_token_secondary)
+    return ((UNVERIFIED,) if unverified else ()) + tuple(
+        f"webhook.{name} has no secret, so what it sends is not signed; "
+        f"set webhook.{name}.secret, or the systemd credential of that name"
+        for name, webhook in webhooks.items()
+        if webhook.secret is None
+    )

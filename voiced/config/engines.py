@@ -130,6 +130,15 @@ class MoshiTts:
         default="cml-tts/fr/2465_1943_000152-0002.wav",
         metadata=key("A voice of Kyutai's `tts-voices` that the server has.", TEXT),
     )
+    calls_per_slot: float = field(
+        default=2.0,
+        metadata=key(
+            "Calls in progress per slot: a slot is taken only while a reply is being spoken. Two "
+            "keeps a caller's chance of waiting near 1 % (Erlang B, 8 slots, each call needing one "
+            "a fifth of the time); 1 never waits.",
+            between(0.1, 50),
+        ),
+    )
 
 
 @frozen(kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from attrs import NOTHING, Attribute, define, field, fields, frozen, has
 
-from voiced.config.declare import TOKEN, key_of, nearest
+from voiced.config.declare import TOKEN, Check, key_of, nearest
 from voiced.config.lines import Path as KeyPath
 from voiced.config.secrets import Secret, SecretSources
 
@@ -20,9 +20,12 @@ WRITTEN: Mapping[Any, tuple[tuple[type, ...], str]] = {
     str: ((str,), "text in quotes"),
     Path: ((str,), "a path in quotes"),
     Secret: ((str,), "text in quotes"),
-    tuple[str, ...]: ((list,), 'a list of names, as in ["kyutai"]'),
+    tuple[str, ...]: ((list,), 'a list of texts in quotes, as in ["one", "two"]'),
+    Mapping[str, str]: ((dict,), "a table of names and texts in quotes"),
 }
 """A setting's type -> the TOML types that it takes, and how to say so."""
+SHOWN_NAME = 64
+"""Characters that a problem shows of a name that the owner of the file has chosen."""
 
 
 def plain(hint: Any) -> Any:
@@ -111,6 +114,8 @@ class Reader:
         """
         before = len(self._problems)
         table = self.table(value, path)
+        if len(self._problems) > before:
+            return None
         attributes = fields(kind)  # type: ignore[arg-type]  # any settings class
         self.unknown(table, (*also, *(attribute.name for attribute in attributes)), path)
         hints = get_type_hints(kind)
@@ -151,6 +156,8 @@ class Reader:
     ) -> Any:
         if has(kind):
             return self.section(kind, raw, path)
+        if kind == Mapping[str, str]:
+            return self._entries(attribute, self.table(raw, path), path)
         value = fit(kind, raw)
         if isinstance(value, Misfit):
             self.problem(path, f"has a value of the wrong kind; use {value.use}")
@@ -161,7 +168,30 @@ class Reader:
             check, tested = TOKEN, value.reveal()
             if not origin and value != attribute.default:
                 self.exposed.append(dotted(path))
+        if check and isinstance(value, tuple):
+            return self._items(check, value, path)
         if check and (fault := check.fault(tested)):
             self.problem(path, f"{fault}{f' ({origin})' if origin else ''}; use {check.use}")
             return None
         return value
+
+    def _entries(
+        self, attribute: "Attribute[Any]", table: Mapping[str, Any], path: KeyPath
+    ) -> Mapping[str, Any]:
+        """A table of texts, each and its name held against the limits on its own line."""
+        names = key_of(attribute).names
+        for name in table:
+            if names and (fault := names.fault(name)):
+                self.problem((*path, name[:SHOWN_NAME]), f"{fault}; use {names.use}")
+        return {
+            name: self._value(attribute, str, raw, (*path, name), "") for name, raw in table.items()
+        }
+
+    def _items(self, check: Check, items: tuple[str, ...], path: KeyPath) -> tuple[str, ...]:
+        """A list of texts, each held against the limit and those before it."""
+        for index, item in enumerate(items):
+            if fault := check.fault(item):
+                self.problem((*path, index), f"{fault}; use {check.use}")
+            elif item in items[:index]:
+                self.problem((*path, index), "it stands there twice; delete one of them")
+        return items

@@ -42,11 +42,13 @@ class SecretSources:
     def find(self, path: str, variable: str) -> tuple[str, str] | None:
         """The value for the key `path` and where it was found; an empty one counts as none.
 
+        An empty `variable` stands for no variable.
+
         Raises:
             UnicodeDecodeError: a credential that is not UTF-8.
         """
         if credential := self.credentials.get(path, b"").decode().strip():
             return credential, f"systemd credential {path}"
-        if value := self.environ.get(variable, "").strip():
+        if variable and (value := self.environ.get(variable, "").strip()):
             return value, f"${variable}"
         return None

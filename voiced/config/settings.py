@@ -5,35 +5,36 @@ against it. A `Settings` is always complete and consistent: the reader makes no 
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
 from attrs import Factory, field, frozen
 
+from voiced.config.agent import DEFAULT_AGENT, Agent, EndOfTurn, OnMachine
 from voiced.config.declare import (
     ABSOLUTE,
-    LANGUAGE,
-    PHONE,
+    CREDENTIAL_ONLY,
     PHONE_OR_NONE,
-    PROMPT,
-    TEMPLATE,
+    PREFIX,
     TEXT,
     between,
     key,
     matches,
+    one_of,
+    url,
 )
 from voiced.config.engines import HTTP, LlmSettings, SttSettings, TtsSettings
-from voiced.config.phrases import phrases
+from voiced.config.routing import Route
 from voiced.config.secrets import Secret
 
-DEFAULT_AGENT = "default"
+__all__ = [
+    "DEFAULT_AGENT", "EVENTS", "SECTIONS", "Agent", "Api", "EndOfTurn", "Limits", "Log",
+    "LogLevel", "OnMachine", "Records", "Route", "Server", "Settings", "Tls", "Twilio", "Webhook",
+]  # fmt: skip
 
-
-class EndOfTurn(Enum):
-    """Who says that the caller has finished: the STT engine, or silence on the line."""
-
-    ENGINE = "engine"
-    SILENCE = "silence"
+EVENTS = ("call.started", "turn.ended", "call.ended")
+"""What a webhook may be told."""
 
 
 class LogLevel(Enum):
@@ -95,6 +96,13 @@ class Twilio:
         default=None,
         metadata=key("The account's token; signatures need it.", variable="TWILIO_AUTH_TOKEN"),
     )
+    auth_token_secondary: Secret | None = field(
+        default=None,
+        metadata=key(
+            "The account's other token during a rotation; accepted in signatures.",
+            variable="TWILIO_AUTH_TOKEN_SECONDARY",
+        ),
+    )
     phone_number: str = field(
         default="", metadata=key("The caller id of outbound calls.", PHONE_OR_NONE)
     )
@@ -103,74 +111,13 @@ class Twilio:
         metadata=key("Whether a request must be signed by Twilio. Off is for the lab only."),
     )
     api_url: str = field(default="https://api.twilio.com", metadata=key("Twilio's REST API.", HTTP))
-
-
-@frozen(kw_only=True)
-class Agent:
-    """A persona. Its texts may hold {name}, {company}, {caller}, {called} and {date}."""
-
-    language: str = field(default="fr", metadata=key("The language it speaks.", LANGUAGE))
-    name: str = field(default="Sesame", metadata=key("Its name: `{name}`.", TEXT))
-    company: str = field(default="Sesame AI", metadata=key("Its company: `{company}`.", TEXT))
-    prompt: str = field(
-        default=Factory(lambda self: phrases(self.language).prompt, takes_self=True),
-        metadata=key("What the model is told to be.", PROMPT),
+    ring_s: int = field(
+        default=30, metadata=key("How long an outbound call rings.", between(5, 600, "s"))
     )
-    greeting: str = field(
-        default=Factory(lambda self: phrases(self.language).greeting, takes_self=True),
-        metadata=key('Said as soon as the call is up; `""`: the caller speaks first.', TEMPLATE),
+    calls_per_second: float = field(
+        default=1.0,
+        metadata=key("Outbound calls that the account may create in a second.", between(0.1, 100)),
     )
-    goodbye: str = field(
-        default=Factory(lambda self: phrases(self.language).goodbye, takes_self=True),
-        metadata=key("Said before the agent hangs up.", TEMPLATE),
-    )
-    apology: str = field(
-        default=Factory(lambda self: phrases(self.language).apology, takes_self=True),
-        metadata=key("Said when an engine fails and no spare is left.", TEMPLATE),
-    )
-    stt: tuple[str, ...] = field(
-        default=("kyutai",),
-        metadata=key("Its ears, `[stt.*]`, in order of preference; the first is used."),
-    )
-    llm: tuple[str, ...] = field(
-        default=("local",), metadata=key("Its minds, `[llm.*]`, in order: the first is used.")
-    )
-    tts: tuple[str, ...] = field(
-        default=("kyutai",), metadata=key("Its voices, `[tts.*]`, in order: the first is used.")
-    )
-    end_of_turn: EndOfTurn = field(
-        default=EndOfTurn.ENGINE,
-        metadata=key("Who says that the caller has finished: the engine, or silence."),
-    )
-    silence_ms: int = field(
-        default=4000,
-        metadata=key('The silence that ends a turn with `"silence"`.', between(100, 60_000, "ms")),
-    )
-    min_interruption_words: int = field(
-        default=2, metadata=key("Words that interrupt a reply.", between(1, 20, "words"))
-    )
-    interruptible: bool = field(
-        default=True, metadata=key("Whether the caller may interrupt at all.")
-    )
-    idle_prompt_s: float = field(
-        default=10,
-        metadata=key("Silence of both before the agent asks; 0: never.", between(0, 3600, "s")),
-    )
-    idle_prompt: str = field(
-        default=Factory(lambda self: phrases(self.language).idle_prompt, takes_self=True),
-        metadata=key("What it asks then.", TEMPLATE),
-    )
-    max_call_s: float = field(
-        default=1800, metadata=key("The longest call.", between(1, 86_400, "s"))
-    )
-
-
-@frozen(kw_only=True)
-class Route:
-    """A dialled number and the agent that answers it."""
-
-    called: str = field(metadata=key("The number that was dialled.", PHONE))
-    agent: str = field(default=DEFAULT_AGENT, metadata=key("The agent, `[agent.*]`."))
 
 
 @frozen(kw_only=True)
@@ -199,6 +146,17 @@ class Limits:
     requests_per_minute: int = field(
         default=120,
         metadata=key("API requests in a minute from one address.", between(1, 1_000_000)),
+    )
+    allowed_prefixes: tuple[str, ...] = field(
+        default=(),
+        metadata=key(
+            "Where the API may place and transfer calls; "
+            "empty: only the country of `twilio.phone_number`.",
+            PREFIX,
+        ),
+    )
+    denied_prefixes: tuple[str, ...] = field(
+        default=(), metadata=key("Where it may not, though it is allowed.", PREFIX)
     )
 
 
@@ -229,6 +187,24 @@ class Api:
 
 
 @frozen(kw_only=True)
+class Webhook:
+    """Whom voiced tells what happens. Each message is signed with the secret."""
+
+    url: str = field(metadata=key("Where the events are sent.", url("http", "https", query=True)))
+    secret: Secret | None = field(
+        default=None,
+        metadata=key("What signs them; without one they are not signed.", variable=CREDENTIAL_ONLY),
+    )
+    events: tuple[str, ...] = field(
+        default=("call.started", "call.ended"),
+        metadata=key("What is told.", one_of("an event", EVENTS)),
+    )
+    allow_private: bool = field(
+        default=False, metadata=key("Whether the address may be in a private network.")
+    )
+
+
+@frozen(kw_only=True)
 class Settings:
     """The whole configuration. `warnings` are sentences for the log, not errors."""
 
@@ -243,11 +219,16 @@ class Settings:
     limits: Limits = field(factory=Limits)
     log: Log = field(factory=Log)
     api: Api = field(factory=Api)
+    webhooks: Mapping[str, Webhook] = field(factory=dict)
     warnings: tuple[str, ...] = ()
 
-    def agent_for(self, called: str) -> str:
-        """The name of the agent that answers a dialled number; the first matching route wins."""
-        return next((r.agent for r in self.routes if r.called == called), DEFAULT_AGENT)
+    def agent_for(self, called: str, caller: str, at: datetime) -> str:
+        """The name of the agent that answers a call; the first matching route wins.
+
+        `called` and `caller` may be any strings, `at` is an aware datetime.
+        """
+        matching = (route.agent for route in self.routes if route.matches(called, caller, at))
+        return next(matching, DEFAULT_AGENT)
 
 
 SECTIONS = {

@@ -1,0 +1,164 @@
+"""Who answers: an agent's voice, words, engines, and what it may do."""
+
+from collections.abc import Mapping
+from enum import Enum
+
+from attrs import Factory, field, frozen
+
+from voiced.config.declare import (
+    ENTRY_NAME,
+    LANGUAGE,
+    PHONE,
+    PHONE_OR_NONE,
+    TEXT,
+    between,
+    key,
+    matches,
+    one_of,
+)
+from voiced.config.phrases import phrases
+from voiced.config.template import PROMPT, TEMPLATE, VARIABLE_NAME, VARIABLE_TEXT
+
+DEFAULT_AGENT = "default"
+TRANSFER = "transfer"
+TOOLS = ("hang_up", TRANSFER)
+"""The built-in tools that a model may be given."""
+
+
+class EndOfTurn(Enum):
+    """Who says that the caller has finished: the STT engine, or silence on the line."""
+
+    ENGINE = "engine"
+    SILENCE = "silence"
+
+
+class OnMachine(Enum):
+    """What becomes of an outbound call that a machine answers."""
+
+    CONTINUE = "continue"
+    HANG_UP = "hang_up"
+    LEAVE_MESSAGE = "leave_message"
+
+
+@frozen(kw_only=True)
+class Agent:
+    """A persona. Its texts may hold {name}, {company}, {caller}, {called}, {date}, and its own
+    variables.
+    """
+
+    language: str = field(default="fr", metadata=key("The language it speaks.", LANGUAGE))
+    name: str = field(default="Sesame", metadata=key("Its name: `{name}`.", TEXT))
+    company: str = field(default="Sesame AI", metadata=key("Its company: `{company}`.", TEXT))
+    prompt: str = field(
+        default=Factory(lambda self: phrases(self.language).prompt, takes_self=True),
+        metadata=key("What the model is told to be.", PROMPT),
+    )
+    greeting: str = field(
+        default=Factory(lambda self: phrases(self.language).greeting, takes_self=True),
+        metadata=key('Said as soon as the call is up; `""`: the caller speaks first.', TEMPLATE),
+    )
+    goodbye: str = field(
+        default=Factory(lambda self: phrases(self.language).goodbye, takes_self=True),
+        metadata=key("Said before the agent hangs up.", TEMPLATE),
+    )
+    apology: str = field(
+        default=Factory(lambda self: phrases(self.language).apology, takes_self=True),
+        metadata=key("Said when an engine fails and no spare is left.", TEMPLATE),
+    )
+    busy: str = field(
+        default=Factory(lambda self: phrases(self.language).busy, takes_self=True),
+        metadata=key("Said by the carrier's own voice when no call can be taken.", TEMPLATE),
+    )
+    transfer_announcement: str = field(
+        default=Factory(lambda self: phrases(self.language).transfer_announcement, takes_self=True),
+        metadata=key("Said before the call is put through to a person.", TEMPLATE),
+    )
+    transfer_failed: str = field(
+        default=Factory(lambda self: phrases(self.language).transfer_failed, takes_self=True),
+        metadata=key("Said to the caller when nobody took the transferred call.", TEMPLATE),
+    )
+    resumed: str = field(
+        default=Factory(lambda self: phrases(self.language).resumed, takes_self=True),
+        metadata=key("Said when a lost connection is back.", TEMPLATE),
+    )
+    voicemail: str = field(
+        default=Factory(lambda self: phrases(self.language).voicemail, takes_self=True),
+        metadata=key("Left on an answering machine.", TEMPLATE),
+    )
+    variables: Mapping[str, str] = field(
+        factory=dict,
+        metadata=key(
+            "What else may stand in braces in its texts, by name: "
+            "the text for it in a call that brings no other.",
+            VARIABLE_TEXT,
+            names=VARIABLE_NAME,
+        ),
+    )
+    stt: tuple[str, ...] = field(
+        default=("kyutai",),
+        metadata=key("Its ears, `[stt.*]`, in order of preference; the first is used."),
+    )
+    llm: tuple[str, ...] = field(
+        default=("local",), metadata=key("Its minds, `[llm.*]`, in order: the first is used.")
+    )
+    tts: tuple[str, ...] = field(
+        default=("kyutai",), metadata=key("Its voices, `[tts.*]`, in order: the first is used.")
+    )
+    end_of_turn: EndOfTurn = field(
+        default=EndOfTurn.ENGINE,
+        metadata=key("Who says that the caller has finished: the engine, or silence."),
+    )
+    silence_ms: int = field(
+        default=4000,
+        metadata=key('The silence that ends a turn with `"silence"`.', between(100, 60_000, "ms")),
+    )
+    min_interruption_words: int = field(
+        default=2, metadata=key("Words that interrupt a reply.", between(1, 20, "words"))
+    )
+    interruptible: bool = field(
+        default=True, metadata=key("Whether the caller may interrupt at all.")
+    )
+    idle_prompt_s: float = field(
+        default=10,
+        metadata=key("Silence of both before the agent asks; 0: never.", between(0, 3600, "s")),
+    )
+    idle_prompt: str = field(
+        default=Factory(lambda self: phrases(self.language).idle_prompt, takes_self=True),
+        metadata=key("What it asks then.", TEMPLATE),
+    )
+    max_call_s: float = field(
+        default=1800, metadata=key("The longest call.", between(1, 86_400, "s"))
+    )
+    overflow_number: str = field(
+        default="", metadata=key("Rung when no call can be taken.", PHONE_OR_NONE)
+    )
+    transfers: Mapping[str, str] = field(
+        factory=dict,
+        metadata=key(
+            "Whom a call may be put through to, by name; when all engines have failed, the first.",
+            PHONE,
+            names=ENTRY_NAME,
+        ),
+    )
+    warm_transfer: bool = field(
+        default=False, metadata=key("Whether the person who is called hears a summary first.")
+    )
+    tools: tuple[str, ...] = field(
+        default=(),
+        metadata=key("What the model may do by itself.", one_of("a tool", TOOLS)),
+    )
+    on_machine: OnMachine = field(
+        default=OnMachine.CONTINUE,
+        metadata=key("What happens when an answering machine takes an outbound call."),
+    )
+    digits_end: str = field(
+        default="#",
+        metadata=key(
+            'The key that ends what is entered on the keypad; `""`: none does.',
+            matches("[0-9*#]?", "it is not a key of a telephone", "one of 0 to 9, * and #"),
+        ),
+    )
+    digits_timeout_s: float = field(
+        default=2.0,
+        metadata=key("The pause that ends what is entered as well.", between(0.5, 30, "s")),
+    )
