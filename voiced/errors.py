@@ -6,6 +6,7 @@
     +-- CallRefused            a call that we will not take, with the reason
     +-- WireError              a peer sent what its protocol does not allow
     +-- CarrierError           the carrier's REST API refused or failed
+    |   +-- CallGone           the call that it was asked about has ended
     +-- EngineError            an STT, LLM or TTS engine failed
         +-- EngineTimeout      it owed progress by a deadline
         +-- EngineRefused      it said no: wrong key, unknown model, bad request
@@ -50,7 +51,20 @@ class WireError(VoicedError):
 
 
 class CarrierError(VoicedError):
-    """The carrier's REST API refused a request or did not answer."""
+    """The carrier's REST API refused a request or did not answer.
+
+    `code` is the carrier's own number for the fault (Twilio's 21211 ...), 0 where it gave none;
+    `retryable` is true where the same request may succeed later.
+    """
+
+    def __init__(self, message: str, *, code: int = 0, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retryable = retryable
+
+
+class CallGone(CarrierError):
+    """The carrier has no such call any more: it has ended."""
 
 
 class EngineError(VoicedError):

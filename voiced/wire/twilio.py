@@ -212,6 +212,7 @@ class Outgoing:
     def __init__(self, stream_sid: str) -> None:
         if not _STREAM_SID.fullmatch(stream_sid):
             raise WireError("streamSid: malformed")
+        self.stream_sid = stream_sid
         tail = f'","streamSid":"{stream_sid}"'
         self._media = f'{{"event":"media{tail},"media":{{"payload":"'
         self._mark = f'{{"event":"mark{tail},"mark":{{"name":'

@@ -45,6 +45,18 @@ def connect(
     return _document(response)
 
 
+def nothing() -> str:
+    """Whatever the call was doing goes on."""
+    return _document(Element("Response"))
+
+
+def say(text: str, language: str) -> str:
+    """Twilio's own voice says a sentence; the document ends there, not the call."""
+    response = Element("Response")
+    _add(response, "Say", language=language).text = _clean(text)[:MAX_SAY]
+    return _document(response)
+
+
 def say_and_hang_up(text: str, language: str) -> str:
     """Twilio's own voice says a sentence, then the call ends. `language` is a tag like `fr-FR`."""
     response = Element("Response")
@@ -67,15 +79,23 @@ def redirect(url: str) -> str:
     return _document(response)
 
 
-def dial(number: str, caller_id: str, timeout_s: int = 20, action: str | None = None) -> str:
+def dial(
+    number: str,
+    caller_id: str | None = None,
+    timeout_s: int = 20,
+    action: str | None = None,
+    whisper: str | None = None,
+) -> str:
     """Transfers the call to a number; `action` is asked for TwiML when that leg is over.
 
-    The caller keeps hearing it ring until the other side answers, `timeout_s` at most.
+    The caller keeps hearing it ring until the other side answers, `timeout_s` at most. Who
+    answers there hears the TwiML at `whisper` before the two are connected. Without `caller_id`
+    the other side sees the caller's own number.
     """
     response = Element("Response")
     leg = _add(response, "Dial", action=action, callerId=caller_id)
     _set(leg, timeout=str(timeout_s), answerOnBridge="true")
-    _add(leg, "Number").text = _clean(number)
+    _add(leg, "Number", url=whisper).text = _clean(number)
     return _document(response)
 
 

@@ -1,0 +1,1 @@
+"""The carrier: Twilio's REST API over httpx, and where it may be told to call."""
