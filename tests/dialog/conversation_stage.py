@@ -1,25 +1,21 @@
 """The stage for tests of a conversation: one in each phase, and a shell that keeps its promises."""
 
+import re
 from collections.abc import Callable
 
 from voiced.dialog import events as ev
-from voiced.dialog.conversation import (
-    MARK_GRACE_S,
-    Action,
-    Ask,
-    Conversation,
-    Flush,
-    Manners,
-    Say,
-    Stop,
-)
+from voiced.dialog.conversation import Conversation
 from voiced.dialog.history import Ending as Told
 from voiced.dialog.history import Entry, Role
+from voiced.dialog.manners import Action, Ask, Flush, Manners, Say, Stop
+from voiced.dialog.parting import Parting
+from voiced.dialog.recognition import MARK_GRACE_S
 from voiced.dialog.turn import Ending, Turn
 from voiced.dialog.turns import Phase
 from voiced.errors import EngineBroken, EngineTimeout
 
 P = Phase
+KEYPAD = re.compile(r"\(keypad: (.*?)\)")
 FINISHED = ev.PauseScored(0.9, 20.0)
 LLM_BROKEN = EngineBroken("local", "llm", "cut in mid-stream")
 STT_SILENT = EngineTimeout("kyutai", "stt", "no step")
@@ -47,7 +43,7 @@ def words(conversation: Conversation, text: str, now: float) -> tuple[Action, ..
 
 def listening(manners: Manners | None = None) -> Conversation:
     """The caller was to speak first, and has not yet."""
-    conversation = Conversation(manners or Manners("Be brief.", speaks_first=False))
+    conversation = Conversation(manners or Manners("Be brief.", opening=None))
     assert conversation.start(0.0) == ()
     return conversation
 
@@ -78,11 +74,11 @@ def speaking(manners: Manners | None = None) -> Conversation:
 
 def closing(manners: Manners | None = None) -> Conversation:
     conversation = speaking(manners)
-    conversation.receive(ev.CloseRequested("operator"), 2.5)
+    conversation.receive(ev.CloseRequested(Parting("operator")), 2.5)
     return conversation
 
 
-STAGES: dict[Phase, Callable[[], Conversation]] = {
+STAGES: dict[Phase, Callable[..., Conversation]] = {
     P.LISTENING: listening,
     P.HEARING: hearing,
     P.FLUSHING: flushing,
@@ -97,6 +93,12 @@ def said(conversation: Conversation) -> list[tuple[Role, str, Told]]:
     return [(entry.role, entry.text, entry.ending) for entry in conversation.history.entries]
 
 
+def uttered(conversation: Conversation) -> str:
+    """All that the caller has said, as the history has it."""
+    entries = conversation.history.entries
+    return " ".join(entry.text for entry in entries if entry.role is CALLER)
+
+
 CALLER, AGENT, WHOLE, CUT = Role.CALLER, Role.AGENT, Told.COMPLETE, Told.INTERRUPTED
 
 
@@ -106,6 +108,12 @@ def finish(call: Conversation, text: str, now: float) -> str:
     voice(turn, text)
     call.receive(ev.ReplyFinished(turn.number, 2.0), now)
     return turn.heard.finish()
+
+
+WISH = "wish-"
+"""How the reason of a model's wish begins; the number of its turn follows."""
+
+REPLIED = (Ending.HEARD, Ending.EMPTY)
 
 
 class Stage:
@@ -119,12 +127,15 @@ class Stage:
         self.marks: list[str] = []
         self.kept: dict[int, str] = {}  # what was heard of the turns that were broken off
         self.due: float | None = None  # when the whole reply has been played, at the latest
+        self.said = uttered(call).split()  # by the caller: words and keys
 
     def start(self) -> None:
         self._obey(self.call.start(self.now))
 
     def receive(self, event: ev.Event) -> None:
         before, was_over = self.call.history.entries, self.call.phase is P.OVER
+        if not was_over and isinstance(event, ev.WordHeard | ev.DigitPressed):
+            self.said.append(event.text if isinstance(event, ev.WordHeard) else event.digit)
         actions = self.call.receive(event, self.now)
         if was_over:
             assert (self.call.phase, actions, self.call.history.entries) == (P.OVER, (), before)
@@ -132,12 +143,12 @@ class Stage:
         self._check(len(before))
 
     def reply(self, event: ev.ReplyEvent) -> None:
-        """The reply under way reports; all but its first frame is the end of it."""
+        """The reply under way reports; all but its first frame and a wish is the end of it."""
         if self.running is None:
             return
         if isinstance(event, ev.ReplyEmpty) and self.call.phase is P.SPEAKING:
             return  # it had words
-        if not isinstance(event, ev.ReplyAudible):
+        if not isinstance(event, ev.ReplyAudible | ev.ReplyCommits):
             self.running = None
         self.receive(event)
 
@@ -192,6 +203,8 @@ class Stage:
             assert self.running is not None or deadline is not None, f"dead air in {call.phase}"
         elif call.phase is P.OVER:
             assert deadline is None
+            self._check_kept()
+        self._check_wishes()
         for turn in call.turns:
             assert turn.heard.said.startswith(turn.heard.text)
             if turn.ending not in (Ending.PENDING, Ending.HEARD):
@@ -199,6 +212,25 @@ class Stage:
         for entry in call.history.entries[entries_before:]:
             if entry.role is AGENT:
                 self._check_heard(entry)
+
+    def _check_kept(self) -> None:
+        """Nothing that the caller said or entered is lost or told twice, but mere assent."""
+        heard = uttered(self.call)
+        entered = "".join(KEYPAD.findall(heard))
+        for word in ("table", "no"):
+            assert heard.split().count(word) == self.said.count(word)
+        for digit in ("1", "5"):
+            assert entered.count(digit) == self.said.count(digit)
+
+    def _check_wishes(self) -> None:
+        """A wish of the model is carried out when its reply is over, and with no other."""
+        parting = self.call.parting
+        if parting and parting.reason.startswith(WISH):
+            number = int(parting.reason.removeprefix(WISH))
+            (wished,) = [turn for turn in self.call.turns if turn.number == number]
+            assert wished.ending in REPLIED, "the wish of a reply that was stopped"
+        elif parting is None:
+            assert not [t for t in self.call.turns if t.parting and t.ending in REPLIED]
 
     def _check_heard(self, entry: Entry) -> None:
         heard = next(t.heard for t in reversed(self.call.turns) if t.ending is not Ending.PENDING)

@@ -26,20 +26,13 @@ from conversation_stage import (
 )
 
 from voiced.dialog import events as ev
-from voiced.dialog.conversation import (
-    MARK_GRACE_S,
-    MAX_IDLE_PROMPTS,
-    Ask,
-    Conversation,
-    Flush,
-    HangUp,
-    Manners,
-    Say,
-    Stop,
-)
+from voiced.dialog.conversation import MAX_IDLE_PROMPTS, Conversation
 from voiced.dialog.endpointing import EndpointingRule
 from voiced.dialog.history import Entry, Message, Role
-from voiced.dialog.turn import Ending, Phrase, Turn, TurnTimes
+from voiced.dialog.manners import Ask, Flush, HangUp, Manners, Say, Stop
+from voiced.dialog.parting import Parting, Phrase
+from voiced.dialog.recognition import MARK_GRACE_S
+from voiced.dialog.turn import Ending, Turn, TurnTimes
 from voiced.dialog.turns import Phase
 
 
@@ -84,7 +77,7 @@ def test_a_call_from_the_greeting_to_the_second_turn() -> None:
     )
 
 
-def test_a_key_pressed_changes_nothing() -> None:
+def test_a_key_pressed_leaves_the_floor_with_the_caller() -> None:
     call = hearing()
     assert call.receive(ev.DigitPressed("1"), 1.2) == ()
     assert call.phase is P.HEARING
@@ -123,7 +116,7 @@ def test_an_engine_without_scores_is_helped_by_the_quiet_line() -> None:
 
 def test_by_silence_the_caller_has_four_seconds_whatever_the_score() -> None:
     rule = EndpointingRule(4.0, uses_score=False)
-    call = hearing(Manners("", speaks_first=False, endpointing=rule))
+    call = hearing(Manners("", opening=None, endpointing=rule))
     call.receive(ev.SpeechStopped(0.5), 1.5)
     assert call.receive(FINISHED, 2.0) == ()
     assert call.deadline() == 5.0
@@ -270,7 +263,7 @@ def test_a_line_that_is_never_quiet_is_not_prompted_for_ever() -> None:
 
 
 def test_a_reply_that_may_not_be_interrupted_is_heard_out() -> None:
-    call = speaking(Manners("", speaks_first=False, interruptible=False))
+    call = speaking(Manners("", opening=None, interruptible=False))
     call.receive(ev.SpeechStarted(), 2.1)
     assert words(call, "stop it now please", 2.5) == ()
     assert call.deadline() is None
@@ -318,7 +311,7 @@ def test_digital_silence_is_prompted_twice_and_then_bidden_goodbye() -> None:
     assert call.turns[2].phrases == (Phrase.GOODBYE,)
     call.receive(ev.ReplyAudible(2), 31.0)
     final = finish(call, "Goodbye.", 31.0)
-    assert call.receive(ev.MarkReached(final), 31.6) == (HangUp("idle"),)
+    assert call.receive(ev.MarkReached(final), 31.6) == (HangUp(Parting("idle")),)
     assert call.phase is P.OVER
 
 
@@ -337,7 +330,7 @@ def test_a_caller_who_speaks_again_is_prompted_as_often_as_before() -> None:
 
 
 def test_who_wants_no_idle_prompts_gets_none() -> None:
-    assert listening(Manners("", speaks_first=False, idle_prompt_s=0)).deadline() is None
+    assert listening(Manners("", opening=None, idle_prompt_s=0)).deadline() is None
 
 
 # --- the end ------------------------------------------------------------------------------------
@@ -357,7 +350,7 @@ def test_a_hang_up_ends_everything_at_each_stage(phase: Phase) -> None:
 def test_a_close_stops_the_reply_and_says_goodbye_once(phase: Phase) -> None:
     call = STAGES[phase]()
     turns = list(call.turns)
-    actions = call.receive(ev.CloseRequested("max-call"), 3.0)
+    actions = call.receive(ev.CloseRequested(Parting("max-call")), 3.0)
     if phase is P.CLOSING:
         assert (actions, call.turns, call.ended_by) == ((), turns, "operator")
         return
@@ -389,7 +382,7 @@ def test_the_goodbye_is_said_to_its_end_and_stands_in_the_history() -> None:
     call.receive(ev.ReplyAudible(1), 2.6)
     final = finish(call, "Goodbye then.", 2.6)
     words(call, "bye bye now", 3.0)
-    assert call.receive(ev.MarkReached(final), 3.6) == (HangUp("operator"),)
+    assert call.receive(ev.MarkReached(final), 3.6) == (HangUp(Parting("operator")),)
     assert (call.phase, call.turns[1].ending) == (P.OVER, Ending.HEARD)
     assert said(call)[1:] == [(AGENT, "Goodbye then.", WHOLE), (CALLER, "bye bye now", WHOLE)]
 
@@ -400,7 +393,7 @@ def test_the_goodbye_is_said_to_its_end_and_stands_in_the_history() -> None:
 )
 def test_a_goodbye_that_cannot_be_said_ends_the_call(event: ev.ReplyEvent, ending: Ending) -> None:
     call = closing()
-    assert call.receive(event, 3.0) == (HangUp("operator"),)
+    assert call.receive(event, 3.0) == (HangUp(Parting("operator")),)
     assert (call.phase, call.turns[1].ending) == (P.OVER, ending)
 
 

@@ -2,24 +2,34 @@
 
 from typing import Any
 
-from conversation_stage import LLM_BROKEN, STT_SILENT, P, Stage
+from conversation_stage import AGENT, LLM_BROKEN, STT_SILENT, WHOLE, WISH, P, Stage
 from hypothesis import given
 from hypothesis import strategies as st
 
 from voiced.dialog import events as ev
-from voiced.dialog.conversation import Conversation, Manners
+from voiced.dialog.conversation import Conversation
+from voiced.dialog.digits import DigitRule
 from voiced.dialog.endpointing import EndpointingRule
+from voiced.dialog.history import Entry
+from voiced.dialog.manners import Manners, Past
+from voiced.dialog.parting import Parting, Phrase, Transfer
 from voiced.dialog.turn import Ending
 
+SALES = Transfer("+33123456789", warm=True)
+MESSAGE = Parting("voicemail", (Phrase.VOICEMAIL,))
 MANNERS = st.builds(
     Manners,
     prompt=st.sampled_from(["", "Be brief."]),
-    speaks_first=st.booleans(),
+    opening=st.sampled_from([None, Phrase.GREETING, Phrase.RESUMED]),
     interruptible=st.booleans(),
     min_interruption_words=st.integers(0, 3),
     endpointing=st.sampled_from([EndpointingRule(), EndpointingRule(4.0, uses_score=False)]),
     idle_prompt_s=st.sampled_from([2.0, 10.0]),
+    digits=st.sampled_from([DigitRule(), DigitRule(end="", timeout_s=0.5, most=2)]),
+    rescue=st.sampled_from([None, SALES]),
+    on_machine=st.sampled_from([None, Parting("machine", ()), MESSAGE]),
 )
+PAST = st.sampled_from([None, Past((Entry(AGENT, "Hello.", WHOLE, 1.0),), 4, -30.0)])
 WORLD = st.one_of(
     st.builds(ev.WordHeard, st.sampled_from(["table", "no", "oui", "...", " "]), st.just(1.0)),
     st.builds(ev.PauseScored, st.sampled_from([None, 0.1, 0.9]), st.sampled_from([0.5, 20.0])),
@@ -29,6 +39,14 @@ WORLD = st.one_of(
             ev.SpeechStarted(),
             ev.SpeechStopped(0.3),
             ev.DigitPressed("#"),
+            ev.DigitPressed("1"),
+            ev.DigitPressed("5"),
+            ev.DigitPressed("x"),
+            ev.SayRequested("Your taxi is here."),
+            ev.SayRequested(""),
+            ev.InterruptRequested(),
+            ev.MachineDetected("human"),
+            ev.MachineDetected("machine_start"),
             ev.MarkReached("0.1"),
             ev.MarkReached("unknown"),
             ev.TimePassed(),
@@ -36,12 +54,20 @@ WORLD = st.one_of(
     ),
 )
 LAST = st.sampled_from(
-    [ev.LegEnded("hangup"), ev.EarFailed(STT_SILENT), ev.CloseRequested("operator")]
+    [
+        ev.LegEnded("hangup"),
+        ev.EarFailed(STT_SILENT),
+        ev.CloseRequested(Parting("operator")),
+        ev.CloseRequested(Parting("transfer", (Phrase.TRANSFER,), SALES)),
+        ev.CloseRequested(Parting("silently", ())),
+        ev.MachineDetected("machine_end_beep"),
+    ]
 )
 REPLY = st.sampled_from(
     [
         ev.ReplyAudible,
         ev.ReplyEmpty,
+        lambda turn: ev.ReplyCommits(turn, Parting(f"{WISH}{turn}")),
         lambda turn: ev.ReplyFinished(turn, 1.0),
         lambda turn: ev.ReplyFailed(turn, LLM_BROKEN),
     ]
@@ -77,11 +103,11 @@ def happen(stage: Stage, kind: str, what: Any) -> None:
         stage.receive(ev.TimePassed())
 
 
-@given(MANNERS, st.lists(st.tuples(GAP, HAPPENING), max_size=40))
+@given(MANNERS, PAST, st.lists(st.tuples(GAP, HAPPENING), max_size=40))
 def test_no_sequence_of_events_breaks_a_conversation_or_leaves_it_in_silence(
-    manners: Manners, happenings: list[tuple[float, tuple[str, Any]]]
+    manners: Manners, past: Past | None, happenings: list[tuple[float, tuple[str, Any]]]
 ) -> None:
-    call = Conversation(manners)
+    call = Conversation(manners, past)
     stage = Stage(call)
     stage.start()
     for gap, (kind, what) in happenings:

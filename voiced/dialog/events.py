@@ -2,6 +2,7 @@
 
 from attrs import frozen
 
+from voiced.dialog.parting import Parting
 from voiced.errors import EngineError
 
 # --- from the ear (an STT engine) -------------------------------------------------------------
@@ -104,7 +105,18 @@ class ReplyFailed:
     error: EngineError
 
 
-ReplyEvent = ReplyAudible | ReplyFinished | ReplyEmpty | ReplyFailed
+@frozen
+class ReplyCommits:
+    """The model wants the call to end this way once this reply has been heard to its end.
+
+    Comes before `ReplyFinished` or `ReplyEmpty`. A reply that is stopped takes its wish with it.
+    """
+
+    turn: int
+    parting: Parting
+
+
+ReplyEvent = ReplyAudible | ReplyCommits | ReplyFinished | ReplyEmpty | ReplyFailed
 
 # --- from the mouth (a TTS engine), to the reply ------------------------------------------------
 
@@ -147,11 +159,32 @@ class TimePassed:
 
 @frozen
 class CloseRequested:
-    """Say goodbye and hang up: an operator, a limit, the end of the agent's task."""
+    """End the call this way: an operator, a limit, a transfer."""
 
-    reason: str
+    parting: Parting
 
 
-HouseEvent = EarFailed | TimePassed | CloseRequested
+@frozen
+class SayRequested:
+    """Say this now, word for word; whoever speaks is cut off."""
+
+    text: str
+
+
+@frozen
+class InterruptRequested:
+    """Stop speaking and listen."""
+
+
+@frozen
+class MachineDetected:
+    """The carrier has judged who answered: `human`, `machine_start`, `machine_end_beep` ..."""
+
+    answered_by: str
+
+
+HouseEvent = (
+    EarFailed | TimePassed | CloseRequested | SayRequested | InterruptRequested | MachineDetected
+)
 
 Event = SttEvent | LegEvent | ReplyEvent | HouseEvent

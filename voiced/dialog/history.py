@@ -6,6 +6,7 @@ know without being told: the operator's prompt goes to the model as it stands, w
 of ours. A reply of which nothing was heard was not said.
 """
 
+from collections.abc import Sequence
 from enum import Enum, auto
 
 from attrs import frozen
@@ -50,9 +51,10 @@ class Entry:
 class History:
     """One call's conversation. `prompt` is the system prompt; empty: none is sent."""
 
-    def __init__(self, prompt: str) -> None:
+    def __init__(self, prompt: str, past: Sequence[Entry] = ()) -> None:
+        """`past`: what was said in this call before, on another media stream."""
         self._prompt = prompt
-        self._entries: list[Entry] = []
+        self._entries = list(past)
 
     def caller(self, text: str, at_s: float) -> None:
         """The caller said this, `at_s` seconds into the call; nothing is kept of nothing."""

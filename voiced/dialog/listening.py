@@ -22,6 +22,9 @@ FLUSH_S: Final = 1.0
 ANSWER_S: Final = 1.5
 """A "yes" said this shortly before the end of a question is its answer, not a backchannel."""
 
+KEYPAD: Final = "(keypad: {})"
+"""How the model is told of keys that were pressed."""
+
 EarEvent = SttEvent | SpeechStarted | SpeechStopped
 
 
@@ -62,7 +65,7 @@ class Listening:
                 ended = phase is Phase.HEARING and self._endpointing.scored(event)
                 return Signal.PAUSE if ended else None
             case Flushed():
-                return self._flushed() if phase is Phase.FLUSHING else None  # or it comes late
+                return self._flushed if phase is Phase.FLUSHING else None  # or it comes late
             case SpeechStarted():
                 self._loud(now)
             case _:
@@ -80,6 +83,14 @@ class Listening:
             return Signal.BARGE_IN
         return None
 
+    def keyed(self, keys: str, now: float) -> None:
+        """The caller entered this on the keypad: part of the utterance like any word."""
+        if not keys:
+            return
+        self._words.append((now, KEYPAD.format(keys)))
+        self._endpointing.word(now)
+
+    @property
     def _flushed(self) -> Signal:
         return Signal.FLUSHED if self._words else Signal.IDLE
 
@@ -124,7 +135,7 @@ class Listening:
             case Phase.HEARING:
                 return Signal.PAUSE
             case Phase.FLUSHING:
-                return self._flushed()
+                return self._flushed
             case _:  # noise without a word: an utterance all the same, or nothing would end it
                 self._endpointing.word(now)
                 return Signal.BARGE_IN

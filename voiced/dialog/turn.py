@@ -5,15 +5,7 @@ from enum import Enum
 from attrs import define, field
 
 from voiced.dialog.heard import Heard
-
-
-class Phrase(Enum):
-    """Something said by heart: rendered once, kept, and there even when every engine is down."""
-
-    GREETING = "greeting"
-    IDLE_PROMPT = "idle_prompt"
-    APOLOGY = "apology"
-    GOODBYE = "goodbye"
+from voiced.dialog.parting import Parting, Phrase
 
 
 @define
@@ -69,11 +61,17 @@ class Ending(Enum):
 
 @define
 class Turn:
-    """`phrases` are what is said by heart in this turn; empty where the model is asked."""
+    """`phrases` are what is said by heart in this turn, and `text` word for word behind them;
+    both are empty where the model is asked. `parting` is what the model wants done when all of
+    its reply has been heard. `heard_by`: when a final mark that has not come is taken for lost.
+    """
 
     number: int
     utterance: str = ""
     phrases: tuple[Phrase, ...] = ()
+    text: str = ""
+    parting: Parting | None = None
+    heard_by: float | None = None
     heard: Heard = field(init=False)
     times: TurnTimes = field(factory=TurnTimes)
     ending: Ending = Ending.PENDING

@@ -16,6 +16,7 @@ Where theory is not clean:
   audible, so it is withdrawn without a trace and the utterance goes on.
 - A word in SPEAKING does nothing by itself. Whether it ends the reply is a matter of policy
   (`bargein`), which then signals BARGE_IN.
+- A key cuts a reply off as a word does, and holds the utterance open until the number is whole.
 - Without its ear a call cannot go on (DEAF), but it can still say goodbye: CLOSING ignores it.
 - A pair that the table does not name changes nothing. A telephone call must survive a signal
   that comes late: the last mark of a reply that a barge-in has just ended, a flush that is
@@ -52,7 +53,12 @@ class Signal(Enum):
     FAILED = "failed"  # the reply's engines failed and no spare is left
     DEAF = "deaf"  # the ear failed and no spare is left
     IDLE = "idle"  # the caller has said nothing for long, or made a noise without a word
+    KEY = "key"  # the caller pressed a key
+    ENTERED = "entered"  # and has finished the number
+    SAY = "say"  # an operator puts words into the agent's mouth
+    HUSH = "hush"  # or takes them away
     CLOSE = "close"  # say goodbye and hang up
+    PARTED = "parted"  # the caller has heard a reply that was to be the last
     GONE = "gone"  # the leg has ended
 
 
@@ -67,6 +73,7 @@ class Act(Enum):
     CUT = "cut"  # stop a reply in the middle
     SETTLE = "settle"  # the reply is history
     PROMPT = "prompt"  # "are you still there?"
+    SAY = "say"  # stop what is being said and say a text
     APOLOGISE = "apologise"  # and say goodbye
     SAY_GOODBYE = "say goodbye"
     HANG_UP = "hang up"
@@ -79,26 +86,36 @@ TABLE: Final[dict[Phase, dict[Signal, tuple[Phase, Act]]]] = {
     P.LISTENING: {
         S.ANSWERED: (P.THINKING, A.GREET),
         S.WORD: (P.HEARING, A.NOTHING),
+        S.KEY: (P.HEARING, A.NOTHING),
+        S.ENTERED: (P.THINKING, A.REPLY),
         S.IDLE: (P.THINKING, A.PROMPT),
+        S.SAY: (P.THINKING, A.SAY),
         S.DEAF: (P.CLOSING, A.APOLOGISE),
         S.CLOSE: (P.CLOSING, A.SAY_GOODBYE),
         S.GONE: (P.OVER, A.END),
     },
     P.HEARING: {
         S.PAUSE: (P.FLUSHING, A.FLUSH),
+        S.ENTERED: (P.THINKING, A.REPLY),
+        S.SAY: (P.THINKING, A.SAY),
         S.DEAF: (P.CLOSING, A.APOLOGISE),
         S.CLOSE: (P.CLOSING, A.SAY_GOODBYE),
         S.GONE: (P.OVER, A.END),
     },
     P.FLUSHING: {
         S.FLUSHED: (P.THINKING, A.REPLY),
+        S.KEY: (P.HEARING, A.NOTHING),
         S.IDLE: (P.THINKING, A.PROMPT),
+        S.SAY: (P.THINKING, A.SAY),
         S.DEAF: (P.CLOSING, A.APOLOGISE),
         S.CLOSE: (P.CLOSING, A.SAY_GOODBYE),
         S.GONE: (P.OVER, A.END),
     },
     P.THINKING: {
         S.WORD: (P.HEARING, A.WITHDRAW),
+        S.KEY: (P.HEARING, A.WITHDRAW),
+        S.SAY: (P.THINKING, A.SAY),
+        S.HUSH: (P.LISTENING, A.WITHDRAW),
         S.AUDIBLE: (P.SPEAKING, A.NOTHING),
         S.EMPTY: (P.LISTENING, A.SETTLE),
         S.FAILED: (P.CLOSING, A.APOLOGISE),
@@ -108,7 +125,11 @@ TABLE: Final[dict[Phase, dict[Signal, tuple[Phase, Act]]]] = {
     },
     P.SPEAKING: {
         S.BARGE_IN: (P.HEARING, A.CUT),
+        S.KEY: (P.HEARING, A.CUT),
+        S.SAY: (P.THINKING, A.SAY),
+        S.HUSH: (P.LISTENING, A.CUT),
         S.HEARD: (P.LISTENING, A.SETTLE),
+        S.PARTED: (P.OVER, A.HANG_UP),
         S.FAILED: (P.CLOSING, A.APOLOGISE),
         S.DEAF: (P.CLOSING, A.APOLOGISE),
         S.CLOSE: (P.CLOSING, A.SAY_GOODBYE),

@@ -1,0 +1,88 @@
+"""What a conversation is told beforehand, and what it can ask of the shell around it."""
+
+from attrs import field, frozen
+
+from voiced.dialog.digits import DigitRule
+from voiced.dialog.endpointing import EndpointingRule
+from voiced.dialog.history import Entry, Message
+from voiced.dialog.parting import Parting, Phrase, Transfer
+from voiced.dialog.turn import Turn
+
+
+@frozen
+class Manners:
+    """How this agent behaves in a conversation; seconds, or 0 for never.
+
+    `opening` is said first; None: the caller speaks first. `rescue` is where a call goes when no
+    engine is left to serve it. `on_machine` is what to do when a machine has answered; None: talk
+    to it. A parting with words is for the machine's tape, and waits for its beep.
+    """
+
+    prompt: str
+    opening: Phrase | None = Phrase.GREETING
+    interruptible: bool = True
+    min_interruption_words: int = 2
+    endpointing: EndpointingRule = field(factory=EndpointingRule)
+    idle_prompt_s: float = 10.0
+    digits: DigitRule = field(factory=DigitRule)
+    rescue: Transfer | None = None
+    on_machine: Parting | None = None
+
+    def failed(self, reason: str) -> Parting:
+        """The parting where no engine is left: an apology, then somebody else or goodbye."""
+        last = Phrase.TRANSFER if self.rescue else Phrase.GOODBYE
+        return Parting(reason, (Phrase.APOLOGY, last), self.rescue)
+
+    def answered(self, answered_by: str) -> Parting | None:
+        """The parting with whom the carrier found at the other end; None: the call goes on."""
+        parting = self.on_machine
+        waits = parting and parting.phrases and answered_by == "machine_start"
+        return None if waits or not answered_by.startswith(("machine", "fax")) else parting
+
+
+@frozen
+class Past:
+    """A call's earlier part, on a media stream that was lost or left for a transfer.
+
+    `turns` is how many there were; `started_at` is when the call began, on the same clock; None:
+    it begins now.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    turns: int = 0
+    started_at: float | None = None
+
+
+@frozen
+class Flush:
+    """Ask the STT for its last words."""
+
+
+@frozen
+class Ask:
+    """Start the turn's reply: ask the model and speak its answer."""
+
+    turn: Turn
+    messages: tuple[Message, ...]
+
+
+@frozen
+class Say:
+    """Start the turn's reply: say its phrases by heart, then its text."""
+
+    turn: Turn
+
+
+@frozen
+class Stop:
+    """Cancel the reply, join it, clear the playout, in this order."""
+
+
+@frozen
+class HangUp:
+    """End the call from our side."""
+
+    parting: Parting
+
+
+Action = Flush | Ask | Say | Stop | HangUp

@@ -1,0 +1,71 @@
+"""The minutes of a call: its turns, and of each what was said and heard."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from voiced.dialog.history import Ending as Told
+from voiced.dialog.history import Entry, History
+from voiced.dialog.parting import Phrase
+from voiced.dialog.turn import Ending, Turn
+
+_STILL_STOPPED: Final[Mapping[Ending, Ending]] = {Ending.CUT: Ending.WITHDRAWN}
+"""What an ending is called where nothing of the reply had been audible."""
+
+
+class Minutes:
+    """Turns and history, kept in step. Times are seconds on one monotonic clock.
+
+    `before` is how many turns the call had on an earlier media stream, `past` what was said there.
+    """
+
+    def __init__(self, prompt: str, past: Sequence[Entry] = (), before: int = 0) -> None:
+        self.turns: list[Turn] = []
+        self.history = History(prompt, past)
+        self.started_at = 0.0
+        self._before = before
+
+    @property
+    def latest(self) -> Turn | None:
+        """The turn that began last."""
+        return self.turns[-1] if self.turns else None
+
+    @property
+    def next_number(self) -> int:
+        """That of the turn to come."""
+        return self._before + len(self.turns)
+
+    def pending(self, number: int) -> Turn | None:
+        """The latest turn if it has this number and its reply has not ended."""
+        turn = self.latest
+        whose = turn is not None and turn.number == number and turn.ending is Ending.PENDING
+        return turn if whose else None
+
+    def begin(self, utterance: str = "", phrases: tuple[Phrase, ...] = (), text: str = "") -> Turn:
+        """A turn begins."""
+        self.turns.append(Turn(self.next_number, utterance, phrases, text))
+        return self.turns[-1]
+
+    def caller(self, text: str, began: float) -> None:
+        """The caller said this; `began` on the clock."""
+        self.history.caller(text, began - self.started_at)
+
+    def end(self, ending: Ending, now: float) -> bool:
+        """Writes what was heard of the latest reply into the history.
+
+        Returns whether the reply is going on and has to be stopped.
+        """
+        turn = self.latest
+        if turn is None or turn.ending is not Ending.PENDING:
+            return False
+        audible = turn.times.first_frame
+        turn.ending = ending if audible is not None else _STILL_STOPPED.get(ending, ending)
+        turn.times.reply_ended = now
+        turn.heard_by = None
+        began_s = (now if audible is None else audible) - self.started_at
+        if ending is Ending.HEARD:
+            # Also where the final mark was lost: all of it went out, and was not interrupted.
+            self.history.agent(turn.heard.said, Told.COMPLETE, began_s)
+            return False
+        turn.heard.cut()
+        self.history.agent(turn.heard.text, Told.INTERRUPTED, began_s)
+        return ending not in (Ending.EMPTY, Ending.FAILED)
