@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # All of flake8-async, but for ASYNC127 (it would have us change the HTTP library), and 910 and
 # 911 (a checkpoint on every path: our loops wait on channels, but need not on the way out).
 ASYNC_RULES := --enable=ASYNC,ASYNC900,ASYNC912,ASYNC913 --disable=ASYNC127,ASYNC910,ASYNC911 \
-  --startable-in-context-manager=run,run_lab,serve
+  --startable-in-context-manager=run,run_exchange,run_lab,serve
 STAMP := $(VENV)/.installed
 
 .PHONY: help setup demo test check cov bench deb lock format clean

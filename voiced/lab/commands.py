@@ -7,9 +7,11 @@ from functools import partial
 from typing import Final
 
 import trio
+from attrs import evolve
 
 from voiced.lab.demo import run_demo
 from voiced.lab.engines import Lab, LabSettings, run_lab
+from voiced.lab.exchange_settings import Answer, ExchangeSettings, Human, Verdict
 from voiced.lab.llm import LlmTiming
 from voiced.lab.moshi_stt import SttTiming
 from voiced.lab.moshi_tts import TtsTiming
@@ -50,16 +52,29 @@ async def _serve(settings: LabSettings) -> None:
 
 
 def _phone(arguments: argparse.Namespace) -> int:
+    call = CallSettings(
+        url=arguments.url,
+        public_url=arguments.public_url,
+        auth_token=arguments.auth_token,
+    )
+    given = {
+        "account_sid": arguments.api_account,
+        "caller": arguments.sender,
+        "called": arguments.to,
+    }
+    exchange = None
+    if arguments.api_port is not None:
+        human = Human(Answer(arguments.human))
+        verdict = Verdict(arguments.verdict)
+        exchange = ExchangeSettings(port=arguments.api_port, human=human, verdict=verdict)
     options = PhoneOptions(
-        call=CallSettings(
-            url=arguments.url,
-            public_url=arguments.public_url,
-            auth_token=arguments.auth_token,
-        ),
+        call=evolve(call, **{name: value for name, value in given.items() if value}),
         say=arguments.say or (),
         wav=arguments.wav,
         script=arguments.script,
         folder=arguments.folder,
+        exchange=exchange,
+        answers=arguments.calls if arguments.answer else 0,
     )
     result = trio.run(run_phone, options)
     return 1 if result.ended in (Ended.REFUSED, Ended.TWIML) else 0

@@ -2,23 +2,28 @@
 
 It posts the voice webhook, reads the TwiML, opens the media stream, plays a script into it in
 real time, and judges what comes back with its own code: nothing of our side of the wire is used.
+With an exchange there is a REST API beside the call, and the telephone can be called too.
 """
 
 import json
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import trio
-from attrs import asdict, field, frozen
+from attrs import asdict, evolve, field, frozen
 
 from voiced.audio import g711
-from voiced.errors import ConfigError
+from voiced.errors import ConfigError, StartupError
+from voiced.lab.exchange import Exchange, run_exchange
+from voiced.lab.exchange_settings import ExchangeSettings
 from voiced.lab.phone_audio import read_wav, write_stereo
 from voiced.lab.phone_call import CallResult, place_call
 from voiced.lab.phone_dial import CallSettings
 from voiced.lab.phone_record import Kind, PhoneEvent
-from voiced.lab.script import Play, Say, Turn, complete, read_script
+from voiced.lab.phone_script import Person, read_script
+from voiced.lab.script import Play, Say, Turn, complete
 from voiced.lab.transcript import LivePrinter, Said, Speaker, render
 from voiced.lab.voice import speak_text
 
@@ -36,21 +41,75 @@ class PhoneOptions:
     voice: str = CALLER_VOICE
     folder: Path | None = None
     """Where call.wav, call.txt and call.json are left."""
+    exchange: ExchangeSettings | None = None
+    """A REST API beside the call; its `call` is not looked at."""
+    answers: int = 0
+    """How many calls of the daemon's are waited for and answered; 0: one is made."""
 
 
 async def run_phone(options: PhoneOptions) -> CallResult:
-    """Calls, prints the call as it happens, and saves it.
+    """Calls or is called, prints each call as it happens, and saves it; returns the last one.
 
     Raises:
-        ConfigError: a script or a WAV file that cannot be used.
+        ConfigError: a script or a WAV file that cannot be used, or calls to answer without an
+            exchange that they could come from.
+        StartupError: the exchange's port is taken.
     """
+    if options.answers and options.exchange is None:
+        raise ConfigError(["voiced phone --answer needs --api-port: the daemon's twilio.api_url"])
     turns = await trio.to_thread.run_sync(_turns, options)
     printer = LivePrinter(sys.stdout)
-    result = await call(options.call, turns, options.voice, live(printer))
+    if options.exchange is None:
+        result = await call(options.call, turns, options.voice, live(printer))
+        await _report(options, result, printer)
+        return result
+    person = await rehearse(turns, options.voice)
+    results: list[CallResult] = []
+    failures: list[BaseException] = []
+    try:
+        async with trio.open_nursery() as nursery:
+            settings = evolve(options.exchange, call=options.call)
+            serving = partial(run_exchange, settings, person, live(printer))
+            exchange: Exchange = await nursery.start(serving)
+            printer.note(f"the API listens on {exchange.url}")
+            results.append(await _telephone(options, exchange, printer))
+            nursery.cancel_scope.cancel(reason="the calls are over")
+    except* StartupError as group:
+        failures.append(_leaf(group))
+    for failure in failures:
+        raise failure  # not above: Python 3.11.2, Debian 12's, would wrap it in a group again
+    return results[0]
+
+
+def _leaf(group: BaseException) -> BaseException:
+    """The first error in groups of groups."""
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
+
+
+async def _telephone(options: PhoneOptions, exchange: Exchange, printer: LivePrinter) -> CallResult:
+    if not options.answers:
+        result = await exchange.call()
+        await _report(options, result, printer)
+        return result
+    for number in range(options.answers):
+        result = (await exchange.wait_calls(number + 1))[number]
+        await _report(options, result, printer)
+    return result
+
+
+async def _report(options: PhoneOptions, result: CallResult, printer: LivePrinter) -> None:
     printer.print(Said(result.duration_s, Speaker.NOTE, summary(result)))
     if options.folder is not None:
-        await trio.to_thread.run_sync(save, result, options.folder)
-    return result
+        folder = options.folder / result.call_sid if options.answers > 1 else options.folder
+        await trio.to_thread.run_sync(save, result, folder)
+
+
+async def rehearse(turns: Sequence[Turn], voice: str = CALLER_VOICE) -> Person:
+    """Somebody who has everything that they will say spoken: no turn waits for it."""
+    script = complete(turns)
+    return Person(script, [await _speech(turn, voice) for turn in script])
 
 
 async def call(
@@ -60,9 +119,8 @@ async def call(
     tell: Callable[[PhoneEvent], None] = lambda event: None,
 ) -> CallResult:
     """Places a call after everything that the caller will say is spoken: no turn waits for it."""
-    script = complete(turns)
-    speech = [await _speech(turn, voice) for turn in script]
-    return await place_call(settings, script, speech, tell)
+    person = await rehearse(turns, voice)
+    return await place_call(settings, person.turns, person.speech, tell)
 
 
 def live(printer: LivePrinter) -> Callable[[PhoneEvent], None]:
@@ -93,6 +151,7 @@ def summary(result: CallResult) -> str:
         parts.append(f"answered after {min(answers):.2f} to {max(answers):.2f} s")
     if yields:
         parts.append(f"gave way after {max(yields) * 1000:.0f} ms")
+    parts += [f"transfer: {transfer.status}" for transfer in result.transfers]
     parts.append(f"{result.playback.gaps} gaps, {len(result.warnings)} warnings")
     return "; ".join(parts)
 

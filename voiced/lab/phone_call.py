@@ -1,59 +1,87 @@
-"""One telephone call as Twilio drives it: webhook, TwiML verb by verb, media stream."""
+"""One telephone call as Twilio drives it: webhook, TwiML verb by verb, media streams."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, auto
+from typing import Protocol
 
-import httpx
 import trio
 from attrs import define, field, frozen
-from trio_websocket import WebSocketConnection
 
-from voiced.audio.frame import MULAW_SILENCE, SAMPLE_RATE
+from voiced.audio.frame import SAMPLE_RATE
 from voiced.errors import WireError
-from voiced.lab.carrier import Carrier, CarrierWarning, Playback, PlaybackStatistics
-from voiced.lab.phone_dial import CallSettings, Farewell, dial
-from voiced.lab.phone_ear import Measured, Run, measure
+from voiced.lab.phone_dial import CallSettings
+from voiced.lab.phone_diary import Diary
+from voiced.lab.phone_ear import measure
 from voiced.lab.phone_record import Ended, Kind, PhoneEvent
-from voiced.lab.phone_stream import StreamCall
-from voiced.lab.phone_wire import (
-    Announce,
-    Connect,
-    Leave,
-    Redirect,
-    StreamMessages,
-    Verb,
-    parse_twiml,
-    sign,
-)
-from voiced.lab.script import Turn, complete
-from voiced.lab.script_player import ScriptPlayer
+from voiced.lab.phone_reins import Demand, Order, Reins
+from voiced.lab.phone_result import CallResult as CallResult
+from voiced.lab.phone_result import as_long_as, total
+from voiced.lab.phone_script import Person
+from voiced.lab.phone_streams import ENDED_BY, Streams
+from voiced.lab.phone_twiml import Dial, Pause, Sound, Step, parse_document
+from voiced.lab.phone_webhook import NO_FIELDS, Webhooks, call_form, open_webhooks
+from voiced.lab.phone_wire import Announce, Connect, Leave, Redirect
+from voiced.lab.script import Turn
 
-WEBHOOK_S = 15.0
-"""What Twilio allows a webhook, of which 5 s for the connection (its error 11200)."""
-
-MAX_DOCUMENTS = 10
+MAX_DOCUMENTS = 30
+"""Of one call: documents that lead to each other end somewhere."""
 
 
 @frozen
-class CallResult:
-    """A call as its caller lived it. `caller` and `agent` are mu-law, sample beside sample."""
+class Page:
+    """A document to run: at an address, asked for with more fields; or as it stands."""
 
-    call_sid: str
-    ended: Ended
-    events: tuple[PhoneEvent, ...]
-    turns: tuple[Measured, ...] = ()
-    caller: bytes = field(default=b"", repr=False)
-    agent: bytes = field(default=b"", repr=False)
-    agent_runs: tuple[Run, ...] = field(default=(), repr=False)
-    warnings: tuple[CarrierWarning, ...] = ()
-    playback: PlaybackStatistics = field(factory=PlaybackStatistics)
-    missed: tuple[int, ...] = ()
-    """Turns of the script whose cue never came."""
+    url: str = ""
+    fields: Mapping[str, str] = NO_FIELDS
+    twiml: str = ""
 
-    @property
-    def duration_s(self) -> float:
-        """Of the media stream."""
-        return len(self.agent) / SAMPLE_RATE
+
+class Over(Enum):
+    """The call ends here, whatever the document has left."""
+
+    OVER = auto()
+
+
+Next = Page | Over | None
+"""What follows a verb: a document, nothing at all, or the verb behind it."""
+
+
+class Phase(Enum):
+    """A call's state at the carrier."""
+
+    RINGING = "ringing"
+    IN_PROGRESS = "in-progress"
+
+
+class Operator(Protocol):
+    """What an exchange does for a call."""
+
+    def answered(self) -> None: ...
+
+    async def speak(self, text: str) -> None: ...
+
+    async def transfer(self, call: "PhoneCall", dial: Dial) -> Next: ...
+
+    def streamed(self, connect: Connect, fields: Mapping[str, str]) -> None: ...
+
+
+class NoOperator:
+    """A telephone without an exchange: speech takes no time, and nobody else can be dialled."""
+
+    def answered(self) -> None:
+        """Nobody else has to know."""
+
+    async def speak(self, text: str) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def transfer(self, call: "PhoneCall", dial: Dial) -> Next:
+        await trio.lowlevel.checkpoint()
+        call.diary.note(Kind.SKIPPED, "Dial")
+        return None
+
+    def streamed(self, connect: Connect, fields: Mapping[str, str]) -> None:
+        """Nobody asked."""
 
 
 async def place_call(
@@ -66,143 +94,153 @@ async def place_call(
 
     A daemon that does not answer, refuses or misbehaves is no error here: it is the result.
     """
-    call = _Call(settings, complete(turns), speech, tell)
-    async with httpx.AsyncClient(timeout=httpx.Timeout(WEBHOOK_S, connect=5.0)) as http:
-        await call.run(http)
+    async with open_webhooks(settings) as webhooks:
+        call = PhoneCall(settings, Person(turns, speech), Diary(tell), webhooks)
+        await call.run(call.front_door)
     return call.result()
 
 
-@define
-class _Call:
-    settings: CallSettings
-    turns: Sequence[Turn]
-    speech: Sequence[bytes]
-    report: Callable[[PhoneEvent], None]
-    call_sid: str = field(factory=lambda: "CA" + secrets.token_hex(16))
-    events: list[PhoneEvent] = field(factory=list)
-    warnings: list[CarrierWarning] = field(factory=list)
-    stream: StreamCall | None = None
+@define(eq=False)
+class PhoneCall:
+    """A call, from its first document to its end. It may hold several streams, one by one."""
 
-    async def run(self, http: httpx.AsyncClient) -> None:
+    settings: CallSettings
+    person: Person
+    diary: Diary
+    webhooks: Webhooks
+    operator: Operator = field(factory=NoOperator)
+    direction: str = "inbound"
+    call_sid: str = field(factory=lambda: "CA" + secrets.token_hex(16))
+    phase: Phase = Phase.RINGING
+    reins: Reins = field(factory=Reins)
+    ended: Ended | None = field(default=None, init=False)
+    """How it ended, where that was not with its last stream."""
+    streams: Streams = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.streams = Streams(
+            self.settings,
+            self.call_sid,
+            self.person,
+            self.diary,
+            self.reins,
+            self.operator.streamed,
+        )
+
+    @property
+    def front_door(self) -> Page:
+        """The document that an inbound call begins with."""
+        return Page(self.settings.line.public("/twilio/voice"))
+
+    async def run(self, page: Page) -> None:
         """Fetches documents and carries out their verbs until nothing is left to do."""
-        address: str | None = self.settings.line.public("/twilio/voice")
+        following: Next = page
         for _ in range(MAX_DOCUMENTS):
-            if address is None:
+            if not isinstance(following, Page):
                 return
-            try:
-                document = await self._fetch(http, address)
-                verbs = parse_twiml(document, self.settings.line)
-            except httpx.HTTPStatusError as error:
-                self._warn(11200, f"the webhook answered {error.response.status_code}")
-                return
-            except httpx.HTTPError as error:
-                self._warn(11205, f"the webhook did not answer ({type(error).__name__})")
-                return
-            except WireError as error:
-                code, _, reason = str(error).partition(": ")
-                self._warn(int(code), reason)
-                return
-            address = await self._carry_out(verbs)
+            following = await self._play(following)
+
+    def answer(self) -> None:
+        """The first verb that needs a line takes the call."""
+        if self.phase is Phase.RINGING:
+            self.phase = Phase.IN_PROGRESS
+            self.operator.answered()
 
     def result(self) -> CallResult:
         """The call, when it is over."""
-        if (stream := self.stream) is None:
-            ended = Ended.REFUSED if self.warnings else Ended.TWIML
-            self.tell(PhoneEvent(0.0, Kind.ENDED, ended.value))
-            return CallResult(
-                self.call_sid, ended, tuple(self.events), warnings=tuple(self.warnings)
-            )
-        recording, playback = stream.recording, stream.carrier.playback
+        recording, streams, diary = self.streams.recording, self.streams.all, self.diary
+        ended, agent = self.ended, bytes(recording.agent)
+        if ended is None and streams:
+            ended = streams[-1].ended
+        if ended is None:
+            ended = Ended.REFUSED if diary.warnings else Ended.TWIML
+        end_s = max(len(agent) / SAMPLE_RATE, diary.last_s)
+        diary.tell(PhoneEvent(end_s, Kind.ENDED, ended.value))
+        heard = [warning for stream in streams for warning in stream.carrier.warnings]
         runs = tuple(recording.agent_ear.runs)
-        agent = bytes(recording.agent)
-        self.tell(PhoneEvent(len(agent) / SAMPLE_RATE, Kind.ENDED, stream.ended.value))
         return CallResult(
             call_sid=self.call_sid,
-            ended=stream.ended,
-            events=tuple(self.events),
+            ended=ended,
+            events=tuple(diary.events),
             turns=measure(recording.utterances, recording.caller_ear.runs, runs),
-            caller=bytes(recording.caller).ljust(len(agent), bytes([MULAW_SILENCE])),
+            caller=as_long_as(bytes(recording.caller), agent),
             agent=agent,
             agent_runs=runs,
-            warnings=(*self.warnings, *stream.carrier.warnings),
-            playback=playback.statistics,
-            missed=tuple(stream.player.missed),
+            warnings=(*diary.warnings, *heard),
+            playback=total([stream.carrier.playback.statistics for stream in streams]),
+            missed=tuple(self.streams.player.missed),
+            direction=self.direction,
+            streams=len(streams),
         )
 
-    def tell(self, event: PhoneEvent) -> None:
-        """Keeps an event and passes it on."""
-        self.events.append(event)
-        self.report(event)
+    async def _play(self, page: Page) -> Next:
+        """Runs a document, or as much of it as the API allows; returns what follows."""
+        following: Next = None
+        with self.reins.interruptible():
+            try:
+                following = await self._carry_out(await self._read(page))
+            except WireError as error:
+                self.diary.warn(error)
+        if following is Over.OVER or (order := self.reins.take()) is None:
+            return following
+        return self._obey(order)
 
-    async def _fetch(self, http: httpx.AsyncClient, address: str) -> bytes:
-        form = self._form()
-        headers = {"user-agent": "TwilioProxy/1.1", "accept": "*/*"}
-        if self.settings.auth_token:
-            headers["x-twilio-signature"] = sign(self.settings.auth_token, address, form)
-        url = self.settings.line.reachable(address)
-        response = await http.post(url, data=form, headers=headers)
-        response.raise_for_status()
-        return response.content
+    def _obey(self, order: Order) -> Next:
+        if order.demand is not Demand.DOCUMENT:
+            self.ended = ENDED_BY[order.demand]
+            return Over.OVER
+        self.diary.note(Kind.REDIRECTED)
+        return Page(order.url, twiml=order.twiml)
 
-    def _form(self) -> Mapping[str, str]:
-        settings = self.settings
-        return {
-            "CallSid": self.call_sid,
-            "AccountSid": settings.account_sid,
-            "From": settings.caller,
-            "To": settings.called,
-            "Caller": settings.caller,
-            "Called": settings.called,
-            "CallStatus": "ringing" if self.stream is None else "in-progress",
-            "Direction": "inbound",
-            "ApiVersion": "2010-04-01",
-            "FromCity": "",  # Twilio signs empty fields too
-        }
+    async def _read(self, page: Page) -> list[Step]:
+        document = page.twiml.encode()
+        if not page.twiml:
+            status, direction = self.phase.value, self.direction
+            form = call_form(self.settings, self.call_sid, status, direction, page.fields)
+            document = await self.webhooks.post(page.url, form)
+        return parse_document(document, self.settings.line)
 
-    async def _carry_out(self, verbs: Sequence[Verb]) -> str | None:
-        """Carries out a document; returns the address of the next one, if any."""
-        for verb in verbs:
-            match verb:
-                case Connect() if self.stream is None:
-                    if (
-                        problem := await dial(verb, self.settings, self._live_on(verb))
-                    ) is not None:
-                        self._warn(problem.code, problem.reason)
-                    if self.stream is not None and self.stream.caller_left:
-                        return None
-                    if verb.action:
-                        return verb.action
-                case Announce(text):
-                    self.tell(PhoneEvent(self._now_s(), Kind.ANNOUNCED, text))
+    async def _carry_out(self, steps: Sequence[Step]) -> Next:
+        """Carries out a document, to its end or to the verb that leads away from it."""
+        following: Next = None
+        for step in steps:
+            match step:
                 case Redirect(url):
-                    return url
+                    return Page(url)
                 case Leave():
-                    return None
+                    return Over.OVER
+                case Dial():
+                    following = await self.operator.transfer(self, step)
+                case Connect():
+                    following = await self._connect(step)
                 case _:
-                    self.tell(PhoneEvent(self._now_s(), Kind.SKIPPED, type(verb).__name__))
+                    await self._perform(step)
+            if following is not None or self.reins.order is not None:
+                return following
         return None
 
-    def _live_on(self, connect: Connect) -> Callable[[WebSocketConnection], Awaitable[None]]:
-        async def live(socket: WebSocketConnection) -> None:
-            settings, sid = self.settings, "MZ" + secrets.token_hex(16)
-            self.stream = StreamCall(
-                socket,
-                StreamMessages(sid, self.call_sid, settings.account_sid, settings.quirks),
-                Carrier(sid, Playback(trio.current_time())),
-                ScriptPlayer(self.turns),
-                self.speech,
-                self.tell,
-                settings.chunk_bytes,
-            )
-            await self.stream.run(connect.parameters, settings.max_call_s)
-            if self.stream.caller_left and settings.farewell is Farewell.STOP:
-                await self.stream.stop()
+    async def _connect(self, connect: Connect) -> Next:
+        self.answer()
+        self.ended = None
+        await self.streams.connect(connect)
+        if self.streams.caller_left:
+            return Over.OVER
+        return Page(connect.action) if connect.action else None
 
-        return live
-
-    def _now_s(self) -> float:
-        return len(self.stream.recording.agent) / SAMPLE_RATE if self.stream else 0.0
-
-    def _warn(self, code: int, reason: str) -> None:
-        self.warnings.append(CarrierWarning(code, reason))
-        self.tell(PhoneEvent(self._now_s(), Kind.WARNING, f"{code} {reason}"))
+    async def _perform(self, step: Step) -> None:
+        """The verbs that a caller only listens to."""
+        match step:
+            case Announce(text):
+                self.answer()
+                self.diary.note(Kind.ANNOUNCED, text)
+                await self.operator.speak(text)
+            case Pause(seconds):
+                self.answer()
+                await trio.sleep(seconds)
+            case Sound(url, digits):
+                self.answer()
+                self.diary.note(Kind.PLAYED, url or digits)
+                if url:
+                    await self.webhooks.get(url)
+            case _:
+                self.diary.note(Kind.SKIPPED, type(step).__name__)

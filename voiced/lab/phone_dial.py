@@ -48,9 +48,12 @@ class CallSettings:
 async def dial(
     connect: Connect,
     settings: CallSettings,
-    live: Callable[[WebSocketConnection], Awaitable[None]],
+    live: Callable[[WebSocketConnection], Awaitable[Farewell]],
 ) -> CarrierWarning | None:
-    """Opens the stream and lives it; returns what Twilio's debugger would say if it cannot open."""
+    """Opens the stream and lives it; returns what Twilio's debugger would say if it cannot open.
+
+    `live` returns how the stream is left when it is over.
+    """
     target = urlsplit(settings.line.reachable(connect.url))
     secure = target.scheme == "wss"
     port = target.port or (443 if secure else 80)
@@ -76,8 +79,7 @@ async def dial(
             if opening.cancelled_caught:
                 problem = CarrierWarning(31901, "the upgrade was not answered")
             else:
-                await live(socket)
-                await _leave(socket, stream, settings.farewell)
+                await _leave(socket, stream, await live(socket))
             nursery.cancel_scope.cancel(reason="the stream is over")
     except* ConnectionRejected:
         problem = CarrierWarning(31920, "the upgrade was refused")

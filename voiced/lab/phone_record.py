@@ -4,6 +4,7 @@ from enum import Enum
 
 from attrs import define, field, frozen
 
+from voiced.audio.frame import FRAME_SAMPLES, SILENT_FRAME
 from voiced.lab.phone_ear import Ear, Utterance
 
 
@@ -19,6 +20,17 @@ class Kind(Enum):
     PRESSED = "pressed"
     CLEARED = "cleared"
     WARNING = "warning"
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    VERDICT = "answering machine detection"
+    DROPPED = "the stream's connection is cut"
+    PLAYED = "plays"
+    DIALLED = "dials"
+    HUMAN_HEARS = "human hears"
+    BRIDGED = "bridged"
+    TRANSFER_ENDED = "transfer ended"
+    REDIRECTED = "another document through the API"
+    API_REQUEST = "API request"
     ENDED = "ended"
 
 
@@ -40,6 +52,12 @@ class Ended(Enum):
     TOO_LONG = "longer than max_call_s"
     REFUSED = "not connected"
     TWIML = "the TwiML connects no stream"
+    DROPPED = "the stream was cut"
+    COMPLETED = "ended through the API"
+    REDIRECTED = "another document through the API"
+    TIME_LIMIT = "its TimeLimit was over"
+    TRANSFERRED = "the transfer was its end"
+    NOT_ANSWERED = "not answered"
 
 
 @define
@@ -61,3 +79,15 @@ class Recording:
         """The agent's next 20 ms, as heard."""
         self.agent += frame
         self.agent_ear.listen(frame)
+
+    @property
+    def frames(self) -> int:
+        """How many whole frames both lines hold."""
+        return min(len(self.caller), len(self.agent)) // FRAME_SAMPLES
+
+    def fill(self, frames: int) -> None:
+        """Makes both lines at least so many frames long: between two streams nobody is heard."""
+        while len(self.caller) < frames * FRAME_SAMPLES:
+            self.say(SILENT_FRAME)
+        while len(self.agent) < frames * FRAME_SAMPLES:
+            self.hear(SILENT_FRAME)

@@ -18,6 +18,7 @@ from voiced.audio.frame import FRAME_S, FRAME_SAMPLES, MULAW_SILENCE, SILENT_FRA
 from voiced.lab.carrier import Carrier
 from voiced.lab.phone_ear import PAUSE_S, Utterance
 from voiced.lab.phone_record import Ended, Kind, PhoneEvent, Recording
+from voiced.lab.phone_script import DropStream
 from voiced.lab.phone_wire import StreamMessages
 from voiced.lab.script import HangUp, Press, Say
 from voiced.lab.script_player import REPLY_GAP_S, ScriptPlayer
@@ -43,18 +44,26 @@ class StreamCall:
     """For each turn of the script its mu-law; empty where it says nothing."""
     tell: Callable[[PhoneEvent], None]
     chunk_bytes: int = FRAME_SAMPLES
-    recording: Recording = field(factory=Recording, init=False)
+    recording: Recording = field(factory=Recording)
+    """Of the whole call; it may hold an earlier stream."""
+    start_frame: int = 0
+    """The frames of the call before this stream."""
     ended: Ended = field(default=Ended.HUNG_UP, init=False)
     _saying: bytes = field(default=b"", init=False)
     _unsent: bytearray = field(factory=bytearray, init=False)
 
     @property
     def caller_left(self) -> bool:
-        """Whether the stream ended from this side."""
+        """Whether the call ended from this side, and the stream with it."""
         return self.ended in {Ended.HUNG_UP, Ended.TOO_LONG}
 
+    @property
+    def start_s(self) -> float:
+        """When the stream began, in the time of the call."""
+        return self.start_frame * FRAME_S
+
     async def run(self, parameters: Mapping[str, str], max_call_s: float) -> None:
-        """Plays the script to its end, or to the stream's."""
+        """Plays the script to its end, or to the stream's, or until it is cancelled."""
         for message in self.messages.prelude(parameters):
             await self._send(message)
         self._tell(Kind.CONNECTED)
@@ -62,8 +71,7 @@ class StreamCall:
             nursery.start_soon(self._listen, nursery.cancel_scope)
             self.ended = Ended.TOO_LONG
             with trio.move_on_at(self.carrier.playback.origin + max_call_s):
-                await self._speak()
-                self.ended = Ended.HUNG_UP
+                self.ended = await self._speak()
             nursery.cancel_scope.cancel(reason="the caller is done")
 
     async def stop(self) -> None:
@@ -91,7 +99,7 @@ class StreamCall:
             self.ended = Ended.SERVER_CLOSED if clean else Ended.LOST
             scope.cancel(reason="the stream is closed")
 
-    async def _speak(self) -> None:
+    async def _speak(self) -> Ended:
         playback, tick = self.carrier.playback, 1
         while True:
             deadline = playback.origin + tick * FRAME_S
@@ -99,14 +107,14 @@ class StreamCall:
             now = trio.current_time()
             await self._echo(playback.advance(now))
             if now >= deadline:
-                if await self._frame(tick):
-                    return
+                if (ended := await self._frame(tick)) is not None:
+                    return ended
                 tick += 1
 
-    async def _frame(self, tick: int) -> bool:
-        """The 20 ms that end at this tick; true when the caller hangs up."""
+    async def _frame(self, tick: int) -> Ended | None:
+        """The 20 ms that end at this tick; how the stream ends, if it does."""
         heard = self.carrier.playback.window((tick - 1) * FRAME_SAMPLES, tick * FRAME_SAMPLES)
-        now_s, runs = tick * FRAME_S, self.recording.agent_ear.runs
+        now_s, runs = self.start_s + tick * FRAME_S, self.recording.agent_ear.runs
         quiet_s = now_s - runs[-1].stop_s if runs else math.inf
         before = len(runs)
         self.recording.hear(heard)
@@ -114,25 +122,29 @@ class StreamCall:
             self._tell(Kind.AGENT_SPEAKS, at_s=runs[-1].start_s)
         if not self._saying:
             index = self.player.cue(runs, now_s)
-            if index is not None and await self._act(index, now_s):
-                return True
+            if index is not None and (ended := await self._act(index, now_s)) is not None:
+                return ended
         said, self._saying = self._saying[:FRAME_SAMPLES], self._saying[FRAME_SAMPLES:]
         if said and not self._saying:
             self.player.acted(now_s)
         await self._send_audio(said.ljust(FRAME_SAMPLES, bytes([MULAW_SILENCE])))
-        return False
+        return None
 
-    async def _act(self, index: int, now_s: float) -> bool:
-        """Begins a turn of the script; true when it is the hang-up."""
+    async def _act(self, index: int, now_s: float) -> Ended | None:
+        """Begins a turn of the script; how the stream ends by it, if it does."""
         action, runs = self.player.turns[index].action, self.recording.agent_ear.runs
         if isinstance(action, HangUp):
-            return True
+            return Ended.HUNG_UP
+        if isinstance(action, DropStream):
+            self._tell(Kind.DROPPED)
+            self.player.acted(now_s)
+            return Ended.DROPPED
         if isinstance(action, Press):
             self._tell(Kind.PRESSED, action.digits)
             for digit in action.digits:
                 await self._send(self.messages.digit(digit))
             self.player.acted(now_s)
-            return False
+            return None
         words = action.text if isinstance(action, Say) else action.path.name
         start_s = now_s - FRAME_S
         if runs and start_s - runs[-1].stop_s < PAUSE_S:
@@ -141,7 +153,7 @@ class StreamCall:
         self._saying = self.speech[index] or SILENT_FRAME
         stop_s = start_s + len(self._saying) / (FRAME_SAMPLES / FRAME_S)
         self.recording.utterances.append(Utterance(index + 1, words, start_s, stop_s))
-        return False
+        return None
 
     async def _send_audio(self, frame: bytes) -> None:
         self.recording.say(frame)
@@ -161,5 +173,5 @@ class StreamCall:
 
     def _tell(self, kind: Kind, text: str = "", at_s: float | None = None) -> None:
         if at_s is None:
-            at_s = trio.current_time() - self.carrier.playback.origin
+            at_s = self.start_s + trio.current_time() - self.carrier.playback.origin
         self.tell(PhoneEvent(at_s, kind, text))

@@ -16,6 +16,7 @@ from attrs import define, field, frozen
 
 from voiced.errors import WireError
 
+MAX_DOCUMENT_BYTES = 65_536
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -58,6 +59,7 @@ class Connect:
     url: str
     parameters: Mapping[str, str]
     action: str | None
+    status_callback: str = ""
 
 
 @frozen
@@ -92,22 +94,33 @@ Verb = Connect | Announce | Redirect | Leave | Unplayed
 
 
 def parse_twiml(document: bytes, line: Line) -> list[Verb]:
-    """Reads a document as Twilio does.
+    """Reads a document as Twilio does, as far as a telephone without an exchange can play it.
 
     Raises:
-        WireError: not XML, not TwiML, a stream that Twilio would not open (a query string,
-            `ws:` to another host, no url).
+        WireError: too long, not XML, not TwiML, a stream that Twilio would not open (a query
+            string, `ws:` to another host, no url).
     """
+    return [read_verb(element, line) for element in read_response(document)]
+
+
+def read_response(document: bytes) -> ElementTree.Element:
+    """The `<Response>` of a document.
+
+    Raises:
+        WireError: longer than 64 KB, not XML, not TwiML.
+    """
+    if len(document) > MAX_DOCUMENT_BYTES:
+        raise WireError("11750: the document is longer than 64 KB")
     try:
         root = ElementTree.fromstring(document)
     except ElementTree.ParseError:
         raise WireError("12100: the answer is not XML") from None
     if root.tag != "Response":
         raise WireError("12100: the document is not a <Response>")
-    return [_verb(element, line) for element in root]
+    return root
 
 
-def _verb(element: ElementTree.Element, line: Line) -> Verb:
+def read_verb(element: ElementTree.Element, line: Line) -> Verb:
     match element.tag:
         case "Connect":
             return _connect(element, line)
@@ -133,8 +146,8 @@ def _connect(element: ElementTree.Element, line: Line) -> Connect:
     if stream.get("track", "inbound_track") != "inbound_track":
         raise WireError("31941: a connected stream has the inbound track only")
     parameters = {p.get("name", ""): p.get("value", "") for p in stream.iter("Parameter")}
-    action = element.get("action")
-    return Connect(parts.geturl(), parameters, line.public(action) if action else None)
+    action, callback = element.get("action"), stream.get("statusCallback", "")
+    return Connect(parts.geturl(), parameters, line.public(action) if action else None, callback)
 
 
 # --- a stream's messages --------------------------------------------------------------------------
