@@ -25,15 +25,18 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import trio
 from attrs import define, evolve, field, frozen
 
-from voiced.call.call import Call, Persona
+from voiced.call.call import Call
+from voiced.call.persona import Persona
 from voiced.call.phrases import PhraseBook, Rendered, key, render
 from voiced.call.record import CallRecord
-from voiced.dialog.conversation import Manners
+from voiced.call.stream import Books, Stream
+from voiced.call.toolbox import Toolbox
 from voiced.dialog.events import (
     Flushed,
     PauseScored,
@@ -44,10 +47,13 @@ from voiced.dialog.events import (
     WordHeard,
 )
 from voiced.dialog.history import Message
-from voiced.dialog.turn import Phrase
-from voiced.engines.roles import Completion, Engines, SttStatistics
+from voiced.dialog.manners import Manners, Past
+from voiced.dialog.parting import Phrase
+from voiced.dialog.tools import Tool
+from voiced.engines.roles import Completion, Engines, SttStatistics, ToolCall
 from voiced.errors import EngineError
 from voiced.lab.carrier import Carrier, Playback
+from voiced.records.model import Record
 
 SID = "MZ" + "2" * 32
 CALL_SID = "CA" + "3" * 32
@@ -57,6 +63,8 @@ STT_DELAY_S = 0.48
 LOUD = bytes([0x90, 0x10] * 80)
 SILENT = b"\xff" * 160
 
+T = TypeVar("T")
+
 SOUNDS = range(1, 101)
 """What the words of the live voice sound like, one after the other, round and round."""
 
@@ -64,7 +72,20 @@ GREETING = "Hello how can I help"
 GOODBYE = "Goodbye"
 APOLOGY = "Sorry"
 STILL_THERE = "Still there"
-BY_HEART = {GREETING: 200, GOODBYE: 201, APOLOGY: 202, STILL_THERE: 203}
+PUTTING_THROUGH = "One moment please"
+NOBODY = "Nobody was there"
+BACK_AGAIN = "Here I am again"
+MESSAGE = "This is a message for you"
+BY_HEART = {
+    GREETING: 200,
+    GOODBYE: 201,
+    APOLOGY: 202,
+    STILL_THERE: 203,
+    PUTTING_THROUGH: 204,
+    NOBODY: 205,
+    BACK_AGAIN: 206,
+    MESSAGE: 207,
+}
 """What the phrases sound like when they are said by heart."""
 
 
@@ -73,7 +94,16 @@ class Late:
     """An answer of an engine that takes its time."""
 
     seconds: float
-    then: "str | EngineError"
+    then: "str | EngineError | Uses"
+
+
+@frozen
+class Uses:
+    """An answer that uses a tool, behind these words."""
+
+    tool: str
+    arguments: str = "{}"
+    says: str = ""
 
 
 def sound(index: int) -> int:
@@ -155,7 +185,7 @@ class FakeTranscription:
         return SttStatistics()
 
 
-Answer = str | Exception | tuple[str, EngineError] | Late
+Answer = str | Exception | tuple[str, EngineError] | Late | Uses
 
 
 @define
@@ -166,13 +196,18 @@ class FakeLlm:
     name: str = "mind"
     first_token_s: float = 0.2
     asked: list[tuple[Message, ...]] = field(factory=list)
+    offered: list[tuple[str, ...]] = field(factory=list)  # the names of the tools, each time
     open: int = 0
     last_used: float = -math.inf
 
     async def complete(
-        self, messages: Sequence[Message], text: trio.MemorySendChannel[str]
+        self,
+        messages: Sequence[Message],
+        text: trio.MemorySendChannel[str],
+        tools: Sequence[Tool] = (),
     ) -> Completion:
         self.asked.append(tuple(messages))
+        self.offered.append(tuple(tool.name for tool in tools))
         answer = self.answers.pop(0) if self.answers else "Yes indeed sir"
         self.open += 1
         try:
@@ -181,13 +216,15 @@ class FakeLlm:
             answer = late.then if answer is late else answer
             if isinstance(answer, Exception):
                 raise answer
-            said, error = answer if isinstance(answer, tuple) else (str(answer), None)
-            for piece in said.split(" "):
+            uses = answer if isinstance(answer, Uses) else None
+            said, error = answer if isinstance(answer, tuple) else (answer, None)
+            for piece in (uses.says if uses else str(said)).split():
                 await text.send(piece + " ")
                 await trio.sleep(1 / 60)
             if error:
                 raise error
-            return Completion("stop")
+            calls = (ToolCall("1", uses.tool, uses.arguments),) if uses else ()
+            return Completion("tool_calls" if calls else "stop", calls)
         finally:
             self.open -= 1
 
@@ -291,6 +328,46 @@ class FakeSocket:
 
 
 @define
+class FakeJournal:
+    """What was put down of a call, in order."""
+
+    records: list[Record] = field(factory=list)
+
+    def put(self, record: Record) -> None:
+        self.records.append(record)
+
+    def of(self, kind: type[T]) -> list[T]:
+        """The records of one kind."""
+        return [record for record in self.records if isinstance(record, kind)]
+
+
+@define
+class FakeRecording:
+    """Listens in, and writes down what it was told and when."""
+
+    caller_packets: list[tuple[int | None, bytes]] = field(factory=list)
+    agent_frames: list[bytes] = field(factory=list)
+    cleared_at: list[float] = field(factory=list)
+    open: int = 0
+
+    def caller(self, timestamp_ms: int | None, mulaw: bytes) -> None:
+        self.caller_packets.append((timestamp_ms, mulaw))
+
+    def agent(self, mulaw: bytes) -> None:
+        self.agent_frames.append(mulaw)
+
+    def clear(self) -> None:
+        self.cleared_at.append(trio.current_time())
+
+    async def run(self) -> None:
+        self.open += 1
+        try:
+            await trio.sleep_forever()
+        finally:
+            self.open -= 1
+
+
+@define
 class Line:
     """One call, told by a test."""
 
@@ -300,6 +377,10 @@ class Line:
     manners: Manners = field(factory=lambda: Manners("You are a test.", idle_prompt_s=0))
     max_call_s: float = 600.0
     by_heart: bool = True
+    toolbox: Toolbox = field(factory=Toolbox)
+    past: Past | None = None
+    journal: FakeJournal = field(factory=FakeJournal)
+    recording: FakeRecording | None = None
     socket: FakeSocket = field(init=False)
     call: Call = field(init=False)
     record: CallRecord = field(init=False)
@@ -328,6 +409,12 @@ class Line:
     async def waits(self, seconds: float) -> None:
         """Says nothing for that long."""
         await trio.sleep(seconds)
+
+    def presses(self, keys: str) -> None:
+        """All of them in one instant, as the carrier tells of them."""
+        for digit in keys:
+            dtmf = {"track": "inbound_track", "digit": digit}
+            self.socket.deliver({"event": "dtmf", "streamSid": SID, "dtmf": dtmf})
 
     def hangs_up(self) -> None:
         self.socket.deliver({"event": "stop", "streamSid": SID, "stop": {}})
@@ -361,6 +448,17 @@ class Line:
         return self.socket.carrier.playback.window(max(0, head - 1), head) not in (b"", b"\xff")
 
     # --- what the test looks at -----------------------------------------------------------------
+
+    @property
+    def heard_until(self) -> float:
+        """When the caller heard the last of the agent's audio, on Trio's clock."""
+        playback = self.socket.carrier.playback
+        return playback.origin + playback.heard(trio.current_time())[-1].stop / 8000
+
+    @property
+    def over_at(self) -> float:
+        """When the call was over on our side."""
+        return self._over_at
 
     @property
     def ear(self) -> list[str]:
@@ -402,9 +500,15 @@ class Line:
             Phrase.GOODBYE: GOODBYE,
             Phrase.APOLOGY: APOLOGY,
             Phrase.IDLE_PROMPT: STILL_THERE,
+            Phrase.TRANSFER: PUTTING_THROUGH,
+            Phrase.TRANSFER_FAILED: NOBODY,
+            Phrase.RESUMED: BACK_AGAIN,
+            Phrase.VOICEMAIL: MESSAGE,
         }
         engines = Engines([self.stt], [self.llm], [self.tts])
-        return Persona("test", "en", self.manners, texts, engines, book, self.max_call_s)
+        return Persona(
+            "test", "en", self.manners, texts, engines, book, self.max_call_s, self.toolbox
+        )
 
     async def pump(self) -> None:
         """The carrier's clock: a packet each 20 ms, and the marks when they are reached."""
@@ -476,7 +580,8 @@ async def on_the_line(line: Line | None = None) -> AsyncIterator[Line]:
     to_us, inbox = trio.open_memory_channel[str | bytes](5000)
     carrier = Carrier(SID, Playback(trio.current_time()))
     line.socket = FakeSocket(carrier, inbox, to_us, network_s=line.network_s)
-    line.call = Call(line.persona(book), line.socket, call_sid=CALL_SID, stream_sid=SID)
+    stream = Stream(line.socket, CALL_SID, SID)
+    line.call = Call(line.persona(book), stream, line.past, Books(line.journal, line.recording))
 
     async def conduct() -> None:
         line.record = await line.call.run()

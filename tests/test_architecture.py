@@ -27,9 +27,11 @@ ALLOWED = {
     "records": BASE | PURE | {"dialog", "ops"},
     "call": BASE | PURE | CLIENTS | {"dialog", "ops"},
     "web": BASE | PURE | CLIENTS | {"dialog", "ops", "call"},
-    "daemon": BASE | PURE | CLIENTS | {"dialog", "ops", "call", "web"},
+    "client": BASE | {"carrier", "engines", "wire", "dialog", "ops"},
+    "house": BASE | PURE | CLIENTS | {"dialog", "ops", "call", "web"},
+    "daemon": BASE | PURE | CLIENTS | {"dialog", "ops", "call", "web", "house"},
     "lab": BASE | PURE | CLIENTS | {"dialog", "ops", "call", "web", "daemon"},
-    "cli": BASE | PURE | CLIENTS | {"dialog", "ops", "call", "web", "daemon", "lab"},
+    "cli": BASE | PURE | CLIENTS | {"dialog", "ops", "call", "web", "daemon", "lab", "client"},
     "__main__": {"cli"},
 }
 PURE_LAYERS = {"errors", "audio", "wire", "dialog"}

@@ -15,8 +15,18 @@ from attrs import define, field
 from stories import FakeLlm, FakeStt, FakeTts
 from trio.testing import MockClock
 
-from voiced import daemon
-from voiced.config import Agent, Records, Secret, Server, Settings, Twilio
+from voiced import daemon, house
+from voiced.config import (
+    Agent,
+    CartesiaTts,
+    DeepgramStt,
+    OpenAiLlm,
+    Records,
+    Secret,
+    Server,
+    Settings,
+    Twilio,
+)
 from voiced.engines.build import EngineSet
 from voiced.errors import EngineTimeout, StartupError
 from voiced.lab.phone_call import CallResult, place_call
@@ -32,7 +42,10 @@ SPEECH = (b"\x10" * 160, b"")
 
 
 def agent(**texts: str) -> Agent:
-    said = {"greeting": "Hello", "goodbye": "Bye", "apology": "", "idle_prompt": ""} | texts
+    said = {
+        "greeting": "Hello", "goodbye": "Bye", "apology": "", "idle_prompt": "", "resumed": "",
+        "transfer_announcement": "", "transfer_failed": "", "voicemail": "",
+    } | texts  # fmt: skip
     return Agent(language="en", stt=("ear",), llm=("mind",), tts=("voice",), **said)
 
 
@@ -53,6 +66,9 @@ def settings(directory: Path, drain_s: float = 60) -> Settings:
         twilio=Twilio(auth_token=Secret(TOKEN)),
         agents={"default": agent()},
         records=Records(directory=directory),
+        stt={"ear": DeepgramStt()},  # of those that are not polled
+        llm={"mind": OpenAiLlm(model="m")},
+        tts={"voice": CartesiaTts(voice="v")},
     )
 
 
@@ -109,17 +125,17 @@ class Held:
 @asynccontextmanager
 async def running(of: Settings) -> AsyncIterator[Running]:
     async with trio.open_nursery() as nursery:
-        house = Running(of, nursery)
-        nursery.start_soon(house.live)
-        await house.started.wait()
-        yield house
+        there = Running(of, nursery)
+        nursery.start_soon(there.live)
+        await there.started.wait()
+        yield there
         nursery.cancel_scope.cancel()
 
 
 @pytest.fixture(autouse=True)
 def engines(monkeypatch: pytest.MonkeyPatch) -> EngineSet:
     pretended = engine_set()
-    monkeypatch.setattr(daemon, "build_engines", lambda settings, http: pretended)
+    monkeypatch.setattr(house, "build_engines", lambda settings, http: pretended)
     return pretended
 
 
@@ -128,64 +144,64 @@ def stop() -> None:
 
 
 async def test_a_started_daemon_takes_a_call(tmp_path: Path) -> None:
-    async with running(settings(tmp_path)) as house:
-        result = await house.call()
+    async with running(settings(tmp_path)) as there:
+        result = await there.call()
         assert result.ended is Ended.HUNG_UP
         assert result.warnings == ()
         assert len(result.agent) > 0
 
 
 async def test_without_a_call_the_first_signal_ends_it(tmp_path: Path) -> None:
-    async with running(settings(tmp_path)) as house:
+    async with running(settings(tmp_path)) as there:
         stop()
-        await house.stopped.wait()
+        await there.stopped.wait()
         with pytest.raises(OSError, match="all attempts"):
-            await trio.open_tcp_stream("127.0.0.1", house.settings.server.port)
+            await trio.open_tcp_stream("127.0.0.1", there.settings.server.port)
 
 
 async def test_a_draining_daemon_refuses_politely_and_finishes_its_calls(tmp_path: Path) -> None:
-    async with running(settings(tmp_path)) as house:
-        held = await house.connect()
+    async with running(settings(tmp_path)) as there:
+        held = await there.connect()
         stop()
         await trio.testing.wait_all_tasks_blocked(0.01)
-        refused = await house.call()
+        refused = await there.call()
         assert refused.ended is Ended.TWIML
         assert "All our lines are busy" in refused.events[0].text
         assert not held.over.is_set()
-        assert not house.stopped.is_set()
+        assert not there.stopped.is_set()
         held.line.cancel()
-        await house.stopped.wait()
+        await there.stopped.wait()
 
 
 async def test_after_the_drain_the_agent_says_goodbye(tmp_path: Path) -> None:
-    async with running(settings(tmp_path, drain_s=0.05)) as house:
-        held = await house.connect()
+    async with running(settings(tmp_path, drain_s=0.05)) as there:
+        held = await there.connect()
         stop()
         await held.over.wait()
-        await house.stopped.wait()
-        (result,) = house.results
+        await there.stopped.wait()
+        (result,) = there.results
         assert result.ended is Ended.SERVER_CLOSED
         assert len(result.agent_runs) >= 1
 
 
 async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    async with running(settings(tmp_path)) as house:
-        held = await house.connect()
+    async with running(settings(tmp_path)) as there:
+        held = await there.connect()
         stop()
         await trio.testing.wait_all_tasks_blocked(0.01)
         stop()
-        await house.stopped.wait()
+        await there.stopped.wait()
         await held.over.wait()
 
 
 async def test_a_stuck_guest_does_not_hold_it_up(tmp_path: Path) -> None:
-    async with running(settings(tmp_path)) as house:
-        stream = await trio.open_tcp_stream("127.0.0.1", house.settings.server.port)
+    async with running(settings(tmp_path)) as there:
+        stream = await trio.open_tcp_stream("127.0.0.1", there.settings.server.port)
         async with stream:
             await stream.send_all(b"POST /twiml HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
             await trio.testing.wait_all_tasks_blocked(0.01)
             stop()
-            await house.stopped.wait()
+            await there.stopped.wait()
 
 
 async def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path) -> None:

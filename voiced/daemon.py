@@ -1,29 +1,34 @@
-"""The composition root: builds everything from the settings and runs it until told to stop."""
+"""The daemon's life: start, serve, drain, stop."""
 
 import gc
 import logging
 import signal
-from collections.abc import AsyncIterator
-from datetime import date
+import time
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from itertools import chain, repeat
 from typing import Final
 
+import httpx
 import trio
+from attrs import evolve
 
-from voiced.call.call import Persona
-from voiced.call.persona import constant_texts, persona, variables
+from voiced.call.persona import constant_texts
 from voiced.call.phrases import PhraseBook
-from voiced.call.switchboard import Parties, PersonaFor, Switchboard
-from voiced.config import Settings
-from voiced.engines.build import EngineSet, build_engines
+from voiced.config import DEFAULT_AGENT, Settings
+from voiced.engines.build import EngineSet
 from voiced.engines.llm_http import http_client
 from voiced.engines.roles import Tts
 from voiced.engines.warm import keep_warm
 from voiced.errors import EngineError
+from voiced.house import House, build
 from voiced.ops.slowtask import SlowTaskWatch
-from voiced.web.door import Door
-from voiced.web.server import Listening, open_listeners
-from voiced.web.tokens import Tokens
+from voiced.records.delivery import Deliverer, webhook_client
+from voiced.records.model import OpenCall
+from voiced.records.outbox import StoredOutbox
+from voiced.records.retention import keep_tidy
+from voiced.records.store import StoreError
+from voiced.web.server import open_listeners
 
 log = logging.getLogger(__name__)
 
@@ -45,22 +50,52 @@ async def run(
     Raises:
         StartupError: it cannot listen, or an engine's type is not supported.
     """
-    async with http_client() as http:
-        engines = build_engines(settings, http)
-        book = PhraseBook(settings.records.directory / "phrases")
-        switchboard = Switchboard(_personas(settings, engines, book), settings.server.max_calls)
-        listening = Listening(Door(settings, switchboard, Tokens()))
+    async with http_client() as http, httpx.AsyncClient() as rest, webhook_client() as posting:
+        house = build(settings, http, rest)
         listeners = await open_listeners(settings.server)
-        async with trio.open_nursery() as house:
-            for llm in engines.llm.values():
-                house.start_soon(keep_warm, llm)
-            house.start_soon(_prepare_all, settings, engines, book)
-            house.start_soon(listening.serve, listeners, house)
-            _settle()
-            log.info("listening", extra={"fields": {"port": settings.server.port}})
-            task_status.started()
-            await _until_stopped(switchboard, settings.server.drain_s)
-            house.cancel_scope.cancel(reason="stopped")
+        async with trio.open_nursery() as records:
+            # Outside of all else: what a call's end puts on record must still find it.
+            await records.start(house.recorder.run)
+            async with trio.open_nursery() as nursery:
+                orphans = house.orphans.adopt(await _open_calls(house))
+                _start(house, posting, nursery)
+                nursery.start_soon(house.listening.serve, listeners, nursery)
+                nursery.start_soon(house.orphans.settle, orphans)
+                _settle()
+                log.info("listening", extra={"fields": {"port": settings.server.port}})
+                task_status.started()
+                await _until_stopped(house)
+                nursery.cancel_scope.cancel(reason="stopped")
+            records.cancel_scope.cancel(reason="stopped")
+
+
+async def _open_calls(house: House) -> Sequence[OpenCall]:
+    """What the run before left behind; whose agent is gone, the default one takes."""
+    try:
+        calls = await house.recorder.read(lambda store: store.open_calls())
+    except StoreError as error:
+        log.error("what the run before left behind is not known: %s", error)
+        return ()
+    agents = house.settings.agents
+    return [call if call.agent in agents else evolve(call, agent=DEFAULT_AGENT) for call in calls]
+
+
+def _start(house: House, posting: httpx.AsyncClient, nursery: trio.Nursery) -> None:
+    """What runs beside the calls."""
+    settings, recorder = house.settings, house.recorder
+    for name, llm in house.engines.llm.items():
+        tell = partial(house.capacity.reached, "llm", name)
+        nursery.start_soon(partial(keep_warm, llm, tell=tell))
+    nursery.start_soon(house.capacity.watch)
+    nursery.start_soon(_prepare_all, settings, house.engines, house.book)
+    nursery.start_soon(house.errands.run)
+    nursery.start_soon(house.afterwards.run)
+    nursery.start_soon(
+        keep_tidy, recorder, settings.records.directory, settings.records.retention_days
+    )
+    if settings.webhooks:
+        deliverer = Deliverer(settings.webhooks, posting, StoredOutbox(recorder), time.time)
+        nursery.start_soon(deliverer.run)
 
 
 def _settle() -> None:
@@ -68,17 +103,6 @@ def _settle() -> None:
     gc.collect()
     gc.freeze()  # a full collection need not walk through all modules in the middle of a call
     trio.lowlevel.add_instrument(SlowTaskWatch())
-
-
-def _personas(settings: Settings, engines: EngineSet, book: PhraseBook) -> PersonaFor:
-    of = {name: engines.of(agent) for name, agent in settings.agents.items()}
-
-    def persona_for(parties: Parties) -> Persona:
-        agent = settings.agents[parties.agent]
-        said = variables(agent, caller=parties.caller, called=parties.called, today=date.today())
-        return persona(parties.agent, agent, of[parties.agent], book, said)
-
-    return persona_for
 
 
 async def _prepare_all(settings: Settings, engines: EngineSet, book: PhraseBook) -> None:
@@ -111,18 +135,19 @@ async def _prepare(name: str, tts: Tts, text: str, language: str, book: PhraseBo
     return True
 
 
-async def _until_stopped(switchboard: Switchboard, drain_s: float) -> None:
+async def _until_stopped(house: House) -> None:
+    switchboard = house.switchboard
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         await _wait_stop(signals)
         switchboard.drain()
         log.info("draining", extra={"fields": {"calls": len(switchboard.live)}})
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_cancel_on_signal, signals, nursery.cancel_scope)
-            with trio.move_on_after(drain_s):
-                await switchboard.wait_empty()
+            with trio.move_on_after(house.settings.server.drain_s):
+                await switchboard.register.wait_quiet()
             switchboard.close_all("shutdown")
             with trio.move_on_after(GOODBYE_S):
-                await switchboard.wait_empty()
+                await switchboard.register.wait_quiet()
             nursery.cancel_scope.cancel(reason="drained")
 
 

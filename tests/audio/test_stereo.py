@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voiced.audio import g711
-from voiced.audio.stereo import StereoTrack, wav, wav_header
+from voiced.audio.stereo import StereoTrack, interleave, wav, wav_header
 
 Pieces = list[tuple[int, bytes]]
 PIECES = st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=200)), max_size=8)
@@ -94,3 +94,11 @@ def test_a_length_beyond_32_bits_is_given_as_the_most_they_hold() -> None:
     header = wav_header(1 << 40)
     assert header[4:8] == (0xFFFF_FFFF - 8).to_bytes(4, "little")
     assert header[40:] == (0xFFFF_FFFF - 44).to_bytes(4, "little")
+
+
+def test_two_lines_of_equal_length_are_interleaved() -> None:
+    assert channels(interleave(b"\x00\x01", b"\x80\x90")) == (
+        decoded(b"\x00\x01"),
+        decoded(b"\x80\x90"),
+    )
+    assert interleave(b"", b"") == b""

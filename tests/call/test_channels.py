@@ -5,6 +5,7 @@ import trio
 
 from voiced.call import channels
 from voiced.dialog.events import CloseRequested, DigitPressed
+from voiced.dialog.parting import Parting
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,7 @@ def test_what_is_offered_from_outside_leaves_half_of_the_queue_to_the_house() ->
     send, receive = channels.events()
     taken = [channels.offer(send, DigitPressed("1")) for _ in range(40)]
     assert taken == [True] * 32 + [False] * 8
-    send.send_nowait(CloseRequested("operator"))
+    send.send_nowait(CloseRequested(Parting("operator")))
     receive.receive_nowait()
     receive.receive_nowait()
     assert channels.offer(send, DigitPressed("1"))

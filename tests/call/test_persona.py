@@ -5,12 +5,11 @@ from pathlib import Path
 
 from stories import FakeLlm, FakeStt, FakeTts
 
-from voiced.call.call import Persona
-from voiced.call.persona import constant_texts, persona, texts, variables
+from voiced.call.persona import Persona, constant_texts, persona, texts, variables
 from voiced.call.phrases import PhraseBook
 from voiced.config import Agent, EndOfTurn
 from voiced.dialog.endpointing import EndpointingRule
-from voiced.dialog.turn import Phrase
+from voiced.dialog.parting import Phrase
 from voiced.engines.roles import Engines
 
 
@@ -36,7 +35,7 @@ def test_names_in_braces_are_filled_in() -> None:
 
 def test_an_agent_without_a_greeting_does_not_speak_first() -> None:
     got = built(Agent(greeting="  "))
-    assert not got.manners.speaks_first
+    assert got.manners.opening is None
     assert Phrase.GREETING not in got.texts
 
 

@@ -12,9 +12,9 @@ import trio
 from stories import APOLOGY, GREETING, FakeLlm, FakeTts, Line, on_the_line
 from trio.testing import MockClock
 
-from voiced.dialog.conversation import Action, Manners, Stop
 from voiced.dialog.events import Event, SpeechEvent, SpokenAudio
 from voiced.dialog.history import INTERRUPTED
+from voiced.dialog.manners import Action, Manners, Stop
 from voiced.dialog.turn import Ending
 
 LONG = [f"word{n}" for n in range(30)]

@@ -234,7 +234,8 @@ async def test_a_bug_in_the_conversation_ends_the_call_with_an_apology(
     async with on_the_line() as line:
         await line.answer()
         with monkeypatch.context() as patch:
-            patch.setattr(line.call._conversation, "_expired", None)  # called at each deadline
+            recognition = line.call._conversation._recognition
+            patch.setattr(recognition, "_expired", None)  # called at each deadline
             line.call._events.close()
             await line.over.wait()
     assert_apologised(line, caplog)

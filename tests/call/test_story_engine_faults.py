@@ -5,7 +5,7 @@ import trio
 from stories import APOLOGY, GOODBYE, GREETING, FakeLlm, FakeStt, FakeTts, Late, Line, on_the_line
 from trio.testing import MockClock
 
-from voiced.dialog.conversation import Manners
+from voiced.dialog.manners import Manners
 from voiced.dialog.turn import Ending
 from voiced.engines.roles import SttStatistics
 from voiced.errors import (

@@ -5,7 +5,7 @@ from stories import GOODBYE, GREETING, STILL_THERE, FakeLlm, FakeTts, Late, Line
 from trio.testing import MockClock
 
 from voiced.call.reply import AHEAD_MAX_S
-from voiced.dialog.conversation import Manners
+from voiced.dialog.manners import Manners
 from voiced.dialog.turn import Ending
 
 
@@ -41,7 +41,7 @@ async def test_a_greeting_not_known_by_heart_is_said_with_the_live_voice(
 async def test_an_agent_without_a_greeting_lets_the_caller_speak_first(
     autojump_clock: MockClock,
 ) -> None:
-    manners = Manners("You are a test.", speaks_first=False, idle_prompt_s=0)
+    manners = Manners("You are a test.", opening=None, idle_prompt_s=0)
     async with on_the_line(Line(manners=manners)) as line:
         await line.says("good morning")
         await line.answer()

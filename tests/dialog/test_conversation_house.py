@@ -360,6 +360,13 @@ def test_what_is_done_about_a_machine(
     assert call.turns[0].phrases == on_machine.phrases
 
 
+def test_a_fax_has_no_tape_to_speak_to() -> None:
+    call = listening(Manners("", opening=None, on_machine=LEAVE_MESSAGE))
+    call.receive(ev.MachineDetected("fax"), 3.0)
+    assert (call.phase, call.parting) == (P.CLOSING, Parting("voicemail", ()))
+    assert call.turns[0].phrases == ()
+
+
 def test_a_machine_that_is_being_greeted_gets_its_message_whole() -> None:
     call = Conversation(Manners("", on_machine=LEAVE_MESSAGE))
     call.start(0.0)

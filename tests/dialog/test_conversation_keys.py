@@ -256,7 +256,7 @@ def test_keys_over_the_goodbye_stand_in_the_history_and_change_nothing() -> None
 def test_no_key_is_taken_after_the_end() -> None:
     call = listening()
     call.receive(ev.LegEnded("hangup"), 5.0)
-    assert press(call, "12#", 5.1) == ()
+    assert press(call, "12", 5.1) == ()
     assert (call.deadline(), said(call)) == (None, [])
 
 

@@ -74,13 +74,15 @@ class Stove:
             raise EngineBroken("local", "llm", "nothing listens")
 
 
-@pytest.mark.parametrize("failures", [0, 2])
-async def test_a_connection_is_warmed_at_once_and_after_each_idle_time(autojump_clock, failures):
+@pytest.mark.parametrize(("failures", "at_s"), [(0, [0, 45, 90]), (2, [0, 5.1, 10.2, 55.2])])
+async def test_a_connection_is_warmed_at_once_and_after_each_idle_time(
+    autojump_clock, failures, at_s
+):
     stove = Stove(failures)
     began = trio.current_time()
     with trio.move_on_after(100):
         await keep_warm(stove, 45)
-    assert [at - began for at in stove.warmed] == pytest.approx([0, 45, 90])
+    assert [at - began for at in stove.warmed] == pytest.approx(at_s)
 
 
 async def test_a_connection_in_use_is_not_warmed(autojump_clock):

@@ -1,32 +1,43 @@
 """A door with its server behind it, in memory, and guests who knock."""
 
 import json
+import math
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import urlencode
 
 import trio
 from attrs import define, evolve, field
+from call_desk import Desk, FakeCall, record
 from trio.testing import memory_stream_pair
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, Event, Request
 
 from voiced.call.leg import MediaSocket
-from voiced.call.switchboard import Parties
+from voiced.call.parties import Entry, Parties, Stage
+from voiced.call.placing import Placing
+from voiced.call.switchboard import Switchboard
+from voiced.carrier.destinations import Destinations
 from voiced.config import Agent, Route, Secret, Server, Settings, Twilio
-from voiced.errors import CallRefused
+from voiced.engines.rooms import Room, RoomState
 from voiced.lab.phone_wire import sign
+from voiced.records.feed import Feed
+from voiced.records.recorder import Recorder
+from voiced.records.store import StoreError
+from voiced.web.api import Api
 from voiced.web.door import Door
+from voiced.web.gate import Gate
+from voiced.web.limits import RateLimit
 from voiced.web.server import Listening
-from voiced.web.tokens import Tokens
 
 TOKEN = "12345"
 PUBLIC = "https://voice.example.com"
 CALL = "CA" + "3" * 32
 STREAM = "MZ" + "2" * 32
 ENGLISH = "+15550100002"
-FORM = {"CallSid": CALL, "From": "+15550100001", "To": ENGLISH, "FromCity": ""}
+FORM = {"CallSid": CALL, "AccountSid": "AC1", "From": "+15550100001", "To": ENGLISH, "FromCity": ""}
 START = {
     "event": "start",
     "streamSid": STREAM,
@@ -47,25 +58,47 @@ def settings(**twilio: object) -> Settings:
     )
 
 
-@define
-class FakeSwitchboard:
-    """Takes what comes, and answers each message by its echo."""
+class EchoBoard(Switchboard):
+    """A switchboard whose calls answer each message by its length."""
 
-    reason: str = ""
-    live: dict[str, object] = field(factory=dict)
-    taken: list[tuple[Parties, str]] = field(factory=list)
-    fails: Exception | None = None
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk.register, lambda parties: parties, desk.errands)  # type: ignore[arg-type, return-value]
+        self.taken: list[tuple[Parties, str]] = []
+        self.fails: Exception | None = None
 
-    def admit(self) -> None:
-        if self.reason:
-            raise CallRefused(self.reason)
-
-    async def take(self, parties: Parties, media: MediaSocket, stream_sid: str) -> None:
-        self.taken.append((parties, stream_sid))
+    async def take(self, entry: Entry, socket: MediaSocket, stream_sid: str) -> None:
+        self.taken.append((entry.parties, stream_sid))
         if self.fails:
             raise self.fails
-        while (message := await media.receive()) is not None:
-            await media.send([f"{len(message)}"])
+        call = FakeCall()
+        self.register.connected(entry, call)  # type: ignore[arg-type]
+        while (message := await socket.receive()) is not None:
+            await socket.send([f"{len(message)}"])
+        self.register.left(entry, record("hangup"))
+
+
+@define
+class FakeCapacity:
+    """Tells of two engines."""
+
+    def rooms(self) -> tuple[Room, ...]:
+        return (
+            Room("stt", "kyutai", RoomState.OPEN, 16, 2, 13.0),
+            Room("llm", "local", RoomState.UNREACHABLE, None, None, math.inf),
+        )
+
+
+@define
+class FakeRecorder:
+    """Has a store for those who ask it, or none."""
+
+    store: object | None = None
+
+    async def read(self, query: Callable[[Any], Any]) -> Any:
+        await trio.lowlevel.checkpoint()
+        if self.store is None:
+            raise StoreError("the records cannot be read")
+        return query(self.store)
 
 
 @define
@@ -73,9 +106,10 @@ class Address:
     """Of a guest: hypercorn asks for it."""
 
     family: int = socket.AF_INET
+    peer: str = "192.0.2.1"
 
     def getpeername(self) -> tuple[str, int]:
-        return ("192.0.2.1", 4711)
+        return (self.peer, 4711)
 
     def getsockname(self) -> tuple[str, int]:
         return ("192.0.2.2", 8765)
@@ -117,7 +151,9 @@ class Guest:
         await self.send(request)
         head, _, body = (await self.rest()).partition(b"\r\n\r\n")
         status, *lines = head.decode().split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in lines)
+        headers = {
+            name.lower(): value for name, _, value in (each.partition(": ") for each in lines)
+        }
         return int(status.split()[1]), headers, body
 
     # --- as a media socket ----------------------------------------------------------------------
@@ -147,14 +183,17 @@ class Guest:
 @define
 class House:
     door: Door
-    switchboard: FakeSwitchboard
+    desk: Desk
+    switchboard: EchoBoard
+    recorder: FakeRecorder | Recorder
+    feed: Feed
     listening: Listening
     nursery: trio.Nursery
 
-    def knock(self) -> Guest:
+    def knock(self, peer: str = "192.0.2.1") -> Guest:
         ours, theirs = memory_stream_pair()
         guest = Guest(ours)
-        self.nursery.start_soon(self._serve, Wire(theirs), guest.over)
+        self.nursery.start_soon(self._serve, Wire(theirs, Address(peer=peer)), guest.over)
         return guest
 
     async def _serve(self, wire: Wire, over: trio.Event) -> None:
@@ -165,17 +204,34 @@ class House:
 
     def mint(self, token: str = "t0", call: str = CALL) -> str:
         """The address of a media socket."""
-        parties = Parties(call, "english", "+15550100001", ENGLISH)
-        self.door.tokens.mint(token, parties, trio.current_time())
+        parties = Parties(call, "english", "+15550100001", ENGLISH, account_sid="AC1")
+        self.switchboard.admit(parties, Stage.AWAITED, 60.0)
+        self.door.tokens.mint(token, call, trio.current_time())
         return f"wss://voice.example.com/twilio/media/{token}"
 
 
 @asynccontextmanager
-async def house(of: Settings | None = None) -> AsyncIterator[House]:
-    switchboard = FakeSwitchboard()
-    door = Door(of or settings(), switchboard, Tokens())
+async def house(
+    of: Settings | None = None, recorder: FakeRecorder | Recorder | None = None
+) -> AsyncIterator[House]:
+    """`recorder`: one that runs, where records matter; without it there are none."""
+    chosen = of or settings()
+    desk = Desk(max_calls=chosen.server.max_calls)
+    feed = Feed(recorder.put if isinstance(recorder, Recorder) else desk.journal.put)
+    desk.register.diary.journal = feed
+    recorder = recorder or FakeRecorder()
+    board = EchoBoard(desk)
+    door = Door(chosen, board, desk.afterwards, desk.errands)
+    limits = chosen.limits
+    allowed = Destinations(
+        chosen.twilio.phone_number, limits.allowed_prefixes, limits.denied_prefixes
+    )
+    placing = Placing(chosen, board, desk.carrier, allowed)  # type: ignore[arg-type]
+    api = Api(chosen, placing, recorder, feed, RateLimit(limits.outbound_per_minute))  # type: ignore[arg-type]
+    gate = Gate(chosen.api, RateLimit(limits.requests_per_minute))
+    listening = Listening(door, api, gate, FakeCapacity())  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
-        yield House(door, switchboard, Listening(door), nursery)
+        yield House(door, desk, board, recorder, feed, listening, nursery)
         nursery.cancel_scope.cancel()
 
 
@@ -203,9 +259,19 @@ def get(path: str, *headers: str) -> bytes:
     return "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *headers, "", ""]).encode()
 
 
+def api(
+    method: str, path: str, body: object = b"", *headers: str, host: str = "localhost:8765"
+) -> bytes:
+    """A request to the API; a body that is not bytes goes as JSON."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", *headers]
+    lines.append(f"Content-Length: {len(data)}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + data
+
+
 def code(body: bytes) -> str:
     """Of a JSON error."""
     document = json.loads(body)
     assert list(document) == ["error"]
-    assert set(document["error"]) == {"code", "message"}
+    assert {"code", "message"} <= set(document["error"]) <= {"code", "message", "field"}
     return document["error"]["code"]

@@ -19,6 +19,10 @@ _SAMPLE_BYTES = 2
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _LONGEST = 0xFFFF_FFFF - _HEADER.size
 
+HEADER_BYTES = _HEADER.size
+BLOCK_BYTES = _CHANNELS * _SAMPLE_BYTES
+"""Bytes of a WAV file that belong to one moment: a sample of each line."""
+
 
 @frozen
 class _Piece:
@@ -78,12 +82,20 @@ class StereoTrack:
         return [piece for piece in pieces if piece.end > self._taken + len(channel)]
 
 
+def interleave(left: bytes, right: bytes) -> bytes:
+    """Two lines of mu-law of equal length as PCM: left first, 16 bits little-endian."""
+    pcm = np.empty((len(left), _CHANNELS), "<i2")
+    pcm[:, 0] = g711.decode(left)
+    pcm[:, 1] = g711.decode(right)
+    return pcm.tobytes()
+
+
 def wav_header(data_bytes: int) -> bytes:
     """The 44 bytes in front of a WAV file's samples: stereo, 16 bits, 8 kHz.
 
     A length that 32 bits cannot hold is given as the most they can, as is customary.
     """
-    block = _CHANNELS * _SAMPLE_BYTES
+    block = BLOCK_BYTES
     data_bytes = min(data_bytes, _LONGEST)
     return _HEADER.pack(
         *(b"RIFF", data_bytes + _HEADER.size - 8, b"WAVE"),

@@ -12,96 +12,95 @@ is left, and the call checks that itself.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import Final
 
 import trio
-from attrs import define, field, frozen
+from attrs import evolve
 
 from voiced.call import channels
-from voiced.call.leg import Leg, MediaSocket
-from voiced.call.mouth import Mouth
-from voiced.call.phrases import PhraseBook
+from voiced.call.chronicle import Chronicle
+from voiced.call.introduction import Introduction
+from voiced.call.leg import Leg
+from voiced.call.persona import Persona
 from voiced.call.record import CallRecord
-from voiced.call.reply import Reply
+from voiced.call.replies import Replies
+from voiced.call.stream import Books, Span, Stream
 from voiced.dialog import events as ev
-from voiced.dialog.conversation import Action, Ask, Conversation, Flush, HangUp, Manners, Say, Stop
-from voiced.dialog.heard import Heard
-from voiced.dialog.turn import Ending, Phrase, Turn
+from voiced.dialog.conversation import Conversation
+from voiced.dialog.manners import Action, Ask, Flush, HangUp, Past, Say, Stop
+from voiced.dialog.parting import Parting
 from voiced.dialog.turns import Phase
-from voiced.engines.roles import Engines
 from voiced.errors import EngineError
 from voiced.ops import held
+from voiced.records.model import Said
 
 log = logging.getLogger(__name__)
 
 GOODBYE_S: Final = 30.0
 """After `max_call_s`, the time to say goodbye in; then the call is cut, whatever it is doing."""
 
-BUG_APOLOGY_S: Final = 15.0
-"""The longest that a call ended by a bug goes on apologising."""
-
-NETWORK_S: Final = 0.5
-"""Where no mark is waited for: the time that sent audio takes to the caller's ear."""
-
-
-@frozen
-class Persona:
-    """An agent, ready to take a call; `texts` has a text for each phrase that it says."""
-
-    name: str
-    language: str
-    manners: Manners
-    texts: Mapping[Phrase, str]
-    engines: Engines
-    book: PhraseBook
-    max_call_s: float
-
-
-@define
-class _Running:
-    """The reply under way."""
-
-    scope: trio.CancelScope = field(factory=trio.CancelScope)
-    done: trio.Event = field(factory=trio.Event)
-
 
 class Call:
     """One call; `run` is awaited once and returns when nothing of it is left."""
 
     def __init__(
-        self, persona: Persona, socket: MediaSocket, *, call_sid: str, stream_sid: str
+        self,
+        persona: Persona,
+        stream: Stream,
+        past: Past | None = None,
+        books: Books | None = None,
     ) -> None:
-        self.call_sid = call_sid
+        """`past`: the call's earlier part, on another stream."""
+        self.call_sid = stream.call_sid
         self._persona = persona
-        self._conversation = Conversation(persona.manners)
+        self._conversation = Conversation(persona.manners, past)
         self._send, self._events = channels.events()
         self._ear = persona.engines.stt[0].transcription()
-        self._leg = Leg(socket, stream_sid, self._send, self._ear.put)
-        self._running: _Running | None = None
-        self._told = 0
-        self._started_at = self._ended_at = trio.current_time()
+        self._books = books or Books()
+        self._leg = Leg(
+            stream.socket, stream.stream_sid, self._send, self._ear.put, self._books.recording
+        )
+        self._chronicle = Chronicle(self.call_sid, self._conversation, self._books.journal)
+        self._replies = Replies(persona, self._leg, self._send)
+        self._introduction = Introduction(persona.engines.llm[0], persona.language)
+        self._span = Span.since(past)
+
+    @property
+    def parting(self) -> Parting | None:
+        """How the call ends or ended on our side; None while it goes on."""
+        return self._conversation.parting
+
+    def take_said(self) -> tuple[Said, ...]:
+        """What was said in the end and stands in no record yet; from now on it does."""
+        return self._chronicle.untold()
+
+    def past(self) -> Past:
+        """What another stream of this call has to know."""
+        return evolve(self._conversation.past(), started_at=self._span.started_at)
+
+    def request(self, event: ev.Event) -> None:
+        """Has the house's wish carried out; returns at once. A call too busy for it is ending."""
+        with suppress(trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
+            self._send.send_nowait(event)
 
     def close(self, reason: str) -> None:
-        """Says goodbye and hangs up; returns at once. A call too busy to take it is ending."""
-        with suppress(trio.WouldBlock):
-            self._send.send_nowait(ev.CloseRequested(reason))
+        """Says goodbye and hangs up; returns at once."""
+        self.request(ev.CloseRequested(Parting(reason)))
 
     async def run(self) -> CallRecord:
         """Conducts the call. Whatever goes wrong in it ends here."""
         with held.account() as account, self._send, self._events:
             try:
-                for part in (self._converse, self._apologise_for_bug):
+                for part in (self._converse, self._apologise):
                     try:
                         await part()
                         break
                     except Exception:  # one of the two broad ones: a bug ends the call, no more
                         log.exception("the call met a bug and is ended")
-                        self._conversation.ended_by = "internal"
+                        self._conversation.parting = Parting("internal")
             finally:
-                self._ended_at = trio.current_time()
+                self._span.ended_at = trio.current_time()
                 if left := +account:
                     log.error("the call left something behind", extra={"fields": dict(left)})
         return self.record()
@@ -111,8 +110,8 @@ class Call:
         return CallRecord(
             call_sid=self.call_sid,
             agent=self._persona.name,
-            started_at=self._started_at,
-            ended_at=self._ended_at,
+            started_at=self._span.started_at,
+            ended_at=self._span.ended_at,
             reason=self._conversation.ended_by,
             turns=tuple(self._conversation.turns),
             leg=self._leg.statistics,
@@ -121,20 +120,22 @@ class Call:
         )
 
     async def _converse(self) -> None:
-        limit = self._started_at + self._persona.max_call_s
+        limit = self._span.started_at + self._persona.max_call_s
         try:
             with trio.move_on_at(limit + GOODBYE_S) as scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._leg.read, name=f"{self.call_sid}/read")
                     nursery.start_soon(self._leg.write, name=f"{self.call_sid}/write")
                     nursery.start_soon(self._hear, name=f"{self.call_sid}/hear")
+                    if recording := self._books.recording:
+                        nursery.start_soon(recording.run, name=f"{self.call_sid}/recording")
                     nursery.start_soon(_close_at, limit, self, name=f"{self.call_sid}/limit")
                     await self._conduct(nursery)
                     nursery.cancel_scope.cancel(reason="the call is over")
         finally:  # also when it was cut: what was heard is on record
             reason = "max-call" if scope.cancelled_caught else "cancelled"
             self._conversation.receive(ev.LegEnded(reason), trio.current_time())
-            self._tell_turns()
+            self._chronicle.tell_turns()
 
     async def _conduct(self, nursery: trio.Nursery) -> None:
         conversation = self._conversation
@@ -142,13 +143,14 @@ class Call:
         while True:
             for action in actions:
                 await self._carry_out(action, nursery)
-            self._tell_turns()
+            self._chronicle.tell_turns()
             if conversation.phase is Phase.OVER:
                 return
             deadline = conversation.deadline()
             event: ev.Event = ev.TimePassed()
             with trio.move_on_at(float("inf") if deadline is None else deadline):
                 event = await self._events.receive()
+                self._chronicle.note(event)
             actions = conversation.receive(event, trio.current_time())
 
     async def _carry_out(self, action: Action, nursery: trio.Nursery) -> None:
@@ -156,60 +158,25 @@ class Call:
             case Flush():
                 self._ear.flush()
             case Stop():
-                await self._stop()
+                await self._replies.stop()
             case Ask(turn=turn, messages=messages):
-                engines = self._persona.engines
-                ask = partial(
-                    Reply(turn, self._leg, self._send).ask,
-                    messages,
-                    engines.llm[0],
-                    engines.tts[0],
-                    self._persona.language,
-                )
-                self._start(ask, nursery, turn.number)
+                self._replies.ask(nursery, turn, messages)
             case Say(turn=turn):
-                self._say(turn, nursery)
-            case HangUp(reason=reason):
-                log.debug("hanging up: %s", reason)
+                self._introduction.begin(nursery, self.parting, self._conversation.history)
+                self._replies.say(nursery, turn)
+            case HangUp(parting=parting):
+                self._introduction.begin(nursery, parting, self._conversation.history)
+                with trio.CancelScope() as patience:
+                    nursery.start_soon(self._drain, patience)
+                    self._conversation.parting = await self._introduction.complete(parting)
 
-    def _say(self, turn: Turn, nursery: trio.Nursery) -> None:
-        persona = self._persona
-        tts = persona.engines.tts[0]
-        texts = [persona.texts[phrase] for phrase in turn.phrases if persona.texts.get(phrase)]
-        phrases = [persona.book.get(tts, text) or text for text in texts]
-        say = partial(Reply(turn, self._leg, self._send).say, phrases, tts, persona.language)
-        self._start(say, nursery, turn.number)
-
-    def _start(
-        self, reply: Callable[[], Awaitable[None]], nursery: trio.Nursery, turn: int
-    ) -> None:
-        self._running = running = _Running()
-
-        async def run() -> None:
-            try:
-                with running.scope:
-                    await reply()
-            finally:
-                running.done.set()
-
-        nursery.start_soon(run, name=f"{self.call_sid}/reply-{turn}")
-
-    async def _stop(self) -> None:
-        """Cancel, join, clear: in another order a frame of the old reply could slip through."""
-        if self._running:
-            self._running.scope.cancel(reason="the reply is stopped")
-            await self._running.done.wait()
-        self._leg.clear()
-
-    def _tell_turns(self) -> None:
-        """Logs the turns that have ended since."""
-        for turn in self._conversation.turns[self._told :]:
-            if turn.ending is Ending.PENDING:
-                return
-            self._told += 1
-            fields = turn.summary(self._conversation.started_at)
-            speech = {"caller": turn.utterance, "agent": turn.heard.text}
-            log.info("turn ended", extra={"fields": fields, "speech": speech})
+    async def _drain(self, patience: trio.CancelScope) -> None:
+        """Takes what is still reported while the end is being prepared, or the queue would
+        overflow; a caller who hangs up meanwhile waits for nothing any more."""
+        async for event in self._events:
+            if isinstance(event, ev.LegEnded):
+                self._conversation.part(Parting(event.reason))
+                patience.cancel(reason="the caller has gone")
 
     async def _hear(self) -> None:
         try:
@@ -218,23 +185,8 @@ class Call:
             log.warning("%s", error)
             self._send.send_nowait(ev.EarFailed(error))
 
-    async def _apologise_for_bug(self) -> None:
-        """Nothing is trusted any more but the writer and what was rendered beforehand."""
-        persona = self._persona
-        apology = persona.book.get(persona.engines.tts[0], persona.texts.get(Phrase.APOLOGY, ""))
-        if apology is None:
-            return
-        self._leg.clear()
-        with trio.move_on_after(BUG_APOLOGY_S):
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._leg.write, name=f"{self.call_sid}/write")
-                mouth = Mouth(Heard(len(self._conversation.turns)), self._leg)
-                for event in apology.speech:
-                    mouth.receive(event)
-                mouth.finish()
-                said_at = trio.current_time() + self._leg.playout.buffered_s
-                await trio.sleep_until(said_at + NETWORK_S)
-                nursery.cancel_scope.cancel(reason="said")
+    async def _apologise(self) -> None:
+        await self._replies.apologise(self.past().turns)
 
 
 async def _close_at(limit: float, call: Call) -> None:

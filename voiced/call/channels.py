@@ -1,5 +1,6 @@
 """Every queue of a call, with its bound and what happens when it is full."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import trio
@@ -38,3 +39,12 @@ def speech() -> tuple[trio.MemorySendChannel[SpeechEvent], trio.MemoryReceiveCha
     """The voice's audio and word times. Its reader puts them into the playout at once, so this
     never fills; how far the voice runs ahead is bounded by the words it is given."""
     return trio.open_memory_channel[SpeechEvent](8)
+
+
+def errands() -> tuple[
+    trio.MemorySendChannel[Callable[[], Awaitable[None]]],
+    trio.MemoryReceiveChannel[Callable[[], Awaitable[None]]],
+]:
+    """Requests to the carrier. Full: the newest is dropped and that is logged; 256 calls' worth
+    of them wait only while the carrier's API is down."""
+    return trio.open_memory_channel[Callable[[], Awaitable[None]]](256)

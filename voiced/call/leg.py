@@ -36,6 +36,19 @@ class MediaSocket(Protocol):
         """Sends text messages in one go; silently does nothing on a dead connection."""
 
 
+class Tap(Protocol):
+    """Listens in on both lines, as a recording does; none of it blocks or raises."""
+
+    def caller(self, timestamp_ms: int | None, mulaw: bytes) -> None:
+        """A packet of the caller's; the time is the stream's."""
+
+    def agent(self, mulaw: bytes) -> None:
+        """Audio that goes to the carrier now."""
+
+    def clear(self) -> None:
+        """The carrier drops what it has not played."""
+
+
 @define
 class LegStatistics:
     """Counters of one leg."""
@@ -62,14 +75,15 @@ class Leg:
         stream_sid: str,
         events: trio.MemorySendChannel[ev.Event],
         hear: Callable[[bytes], None],
+        tap: Tap | None = None,
     ) -> None:
         self.playout = Playout()
         self.statistics = LegStatistics()
         self._socket = socket
-        self._stream_sid = stream_sid
         self._outgoing = twilio.Outgoing(stream_sid)
         self._events = events
         self._hear = hear
+        self._tap = tap
         self._urgent: list[str] = []
         self._wake = trio.Event()
         self._unsent_turn: int | None = None
@@ -90,6 +104,8 @@ class Leg:
         if self._unsent_turn is None:
             self._urgent.append(self._outgoing.clear())
             self._wake.set()
+            if self._tap:
+                self._tap.clear()
         self._unsent_turn = None
         return unplayed
 
@@ -123,16 +139,18 @@ class Leg:
         except WireError as error:
             self.statistics.wire_error(str(error))
             return None
-        if getattr(message, "stream_sid", None) not in (None, self._stream_sid):
+        if getattr(message, "stream_sid", None) not in (None, self._outgoing.stream_sid):
             self.statistics.wire_error("message of another stream")
             return None
         return message
 
     def _take(self, message: twilio.TwilioMessage, level: Level) -> None:
         match message:
-            case twilio.Media(payload=payload):
+            case twilio.Media(payload=payload, timestamp_ms=timestamp_ms):
                 self.statistics.packets += 1
                 self._hear(payload)
+                if self._tap:
+                    self._tap.caller(timestamp_ms, payload)
                 self._level_changed(level.feed(payload), level)
             case twilio.MarkEcho(name=name):
                 self._offer(ev.MarkReached(name))
@@ -179,11 +197,12 @@ class Leg:
         messages, self._urgent = self._urgent, []
         items = self.playout.tick(now)
         for item in items:
-            messages.append(
-                self._outgoing.mark(item.name)
-                if isinstance(item, Mark)
-                else self._outgoing.media(item)
-            )
+            if isinstance(item, Mark):
+                messages.append(self._outgoing.mark(item.name))
+                continue
+            messages.append(self._outgoing.media(item))
+            if self._tap:
+                self._tap.agent(item)
         if items and self._unsent_turn is not None:
             self._events.send_nowait(ev.ReplyAudible(self._unsent_turn))
             self._unsent_turn = None

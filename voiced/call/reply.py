@@ -16,10 +16,11 @@ from voiced.call.leg import Leg
 from voiced.call.mouth import Mouth
 from voiced.call.phrases import Rendered
 from voiced.call.pipeline import TextSource, reading, speak
+from voiced.call.toolbox import Toolbox
 from voiced.dialog import events as ev
 from voiced.dialog.history import Message
 from voiced.dialog.turn import Turn
-from voiced.engines.roles import Llm, Tts
+from voiced.engines.roles import Llm, ToolCall, Tts
 from voiced.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -45,17 +46,23 @@ class Reply:
         self._mouth = Mouth(turn.heard, leg)
         self._failure: EngineError | None = None
 
-    async def ask(self, messages: Sequence[Message], llm: Llm, tts: Tts, language: str) -> None:
+    async def ask(
+        self, messages: Sequence[Message], llm: Llm, tts: Tts, language: str, toolbox: Toolbox
+    ) -> None:
         """Asks the model and speaks its answer."""
+        used: tuple[ToolCall, ...] = ()
 
         async def think(text: trio.MemorySendChannel[str]) -> None:
+            nonlocal used
             try:
-                await llm.complete(messages, text)
+                used = (await llm.complete(messages, text, toolbox.tools)).tool_calls
             except EngineError as error:
                 self._failure = error  # once what was said so far has been spoken
 
         self._leg.begin(self._turn.number)
         await self._speak(think, tts, language)
+        if parting := toolbox.parting(used):
+            self._events.send_nowait(ev.ReplyCommits(self._turn.number, parting))
         await self._report()
 
     async def say(self, phrases: Sequence[Rendered | str], tts: Tts, language: str) -> None:

@@ -1,30 +1,31 @@
-"""Who is on the line: the live calls, whether another can be taken, and which agent takes it."""
+"""Who is on the line: admits calls, and conducts each on its media stream."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
+from pathlib import Path
+from typing import Final
 
-import trio
-from attrs import frozen
+from attrs import evolve
 
-from voiced.call.call import Call, Persona
+from voiced.call.call import GOODBYE_S, Call
+from voiced.call.errands import Errands
 from voiced.call.leg import MediaSocket
-from voiced.call.record import CallRecord
+from voiced.call.parties import Entry, Parties, Stage
+from voiced.call.persona import Persona
+from voiced.call.recording import Recording
+from voiced.call.register import Register
+from voiced.call.stream import Books, Stream
+from voiced.dialog import events as ev
 from voiced.errors import CallRefused, WireError
 from voiced.ops.log import bound_call
 
 log = logging.getLogger(__name__)
 
+PersonaFor = Callable[[Parties], Persona]
 
-@frozen
-class Parties:
-    """Who calls whom, as the carrier told us; either may be withheld or no number at all."""
-
-    call_sid: str
-    agent: str
-    caller: str
-    called: str
+SLACK_S: Final = 30.0
+"""The carrier's own limit to a call stands this far behind ours, which says goodbye."""
 
 
 class _State(Enum):
@@ -32,82 +33,115 @@ class _State(Enum):
     DRAINING = auto()
 
 
-PersonaFor = Callable[[Parties], Persona]
-
-
 class Switchboard:
-    """Takes calls, up to `max_calls`; once it drains, only those it has been promised to."""
+    """Takes calls while there is room; once it drains, only those it has been promised to."""
 
-    def __init__(self, persona_for: PersonaFor, max_calls: int) -> None:
+    def __init__(
+        self,
+        register: Register,
+        persona_for: PersonaFor,
+        errands: Errands,
+        recordings: Path | None = None,
+    ) -> None:
+        """`recordings` is the folder for them; None: nothing is recorded."""
+        self.register = register
         self._persona_for = persona_for
-        self._max_calls = max_calls
+        self._errands = errands
+        self._recordings = recordings
         self._state = _State.OPEN
-        self._live: dict[str, Call] = {}
-        self._empty = trio.Event()
-        self._empty.set()
 
     @property
     def live(self) -> Mapping[str, Call]:
-        """The calls under way, by call SID."""
-        return self._live
+        """The calls on a media stream, by call SID."""
+        return {entry.sid: entry.call for entry in self.register.calls.values() if entry.call}
 
-    def admit(self) -> None:
-        """Judges whether a call that rings now could be served.
+    @property
+    def is_draining(self) -> bool:
+        """Whether new calls are refused."""
+        return self._state is _State.DRAINING
+
+    def admit(self, parties: Parties, stage: Stage, within_s: float) -> Entry:
+        """Keeps room for a call that rings now, and has its agent ready.
 
         Raises:
-            CallRefused: `draining` or `max-calls`.
+            CallRefused: `draining`, or as `Register.admit`.
         """
-        if self._state is _State.DRAINING:
+        if self.is_draining:
             raise CallRefused("draining")
-        self._check_room()
+        entry = self.register.admit(parties, stage, within_s)
+        entry.persona = entry.persona or self._persona_for(parties)
+        return entry
 
-    def _check_room(self) -> None:
-        if len(self._live) >= self._max_calls:
-            raise CallRefused("max-calls")
+    def restore(self, entry: Entry) -> None:
+        """A call that an earlier run of the daemon left behind, and its agent."""
+        entry.persona = self._persona_for(entry.parties)
+        self.register.restore(entry)
+
+    def check(self, agent: str) -> None:
+        """Whether a call of this agent could be taken now.
+
+        Raises:
+            CallRefused: it could not.
+        """
+        if self.is_draining:
+            raise CallRefused("draining")
+        self.register.check(agent)
 
     def drain(self) -> None:
         """Takes no more calls; those under way go on, and those already answered may come."""
         self._state = _State.DRAINING
 
-    async def wait_empty(self) -> None:
-        """Returns when no call is under way."""
-        await self._empty.wait()
-
     def close_all(self, reason: str) -> None:
         """Has every call say goodbye and hang up."""
-        for call in self._live.values():
+        for call in self.live.values():
             call.close(reason)
 
-    async def take(self, parties: Parties, socket: MediaSocket, stream_sid: str) -> CallRecord:
-        """Conducts a call on an open media socket; returns when nothing of it is left.
+    async def take(self, entry: Entry, socket: MediaSocket, stream_sid: str) -> None:
+        """Conducts a call on an open media socket; returns when nothing of it is left there.
 
         Raises:
-            CallRefused: no room any more, the call is on another socket already, or the stream
-                has an id that we could not write.
+            CallRefused: the call is not awaited, or the stream has an id that we could not write.
         """
-        self._check_room()
-        if parties.call_sid in self._live:
+        if entry.stage is not Stage.AWAITED or entry.persona is None:
             raise CallRefused("duplicate")
-        persona = self._persona_for(parties)
+        stream = Stream(socket, entry.sid, stream_sid)
+        books = self._books(entry)
         try:
-            call = Call(persona, socket, call_sid=parties.call_sid, stream_sid=stream_sid)
+            call = Call(_again(entry), stream, entry.past, books)
         except WireError as error:
             raise CallRefused("malformed-stream") from error
-        with bound_call(parties.call_sid), self._registered(call):
-            log.info("call started", extra={"fields": {"agent": parties.agent}})
+        with bound_call(entry.sid):
+            self._begin(entry, call)
             try:
-                return await call.run()
+                await call.run()
             finally:  # also when the daemon ends it in the middle
-                log.info("call ended", extra={"fields": call.record().summary()})
+                record = call.record()
+                if books.recording:
+                    entry.recording = entry.recording or books.recording.name
+                log.info("call ended", extra={"fields": record.summary()})
+                self.register.left(entry, record)
 
-    @contextmanager
-    def _registered(self, call: Call) -> Iterator[None]:
-        if not self._live:
-            self._empty = trio.Event()
-        self._live[call.call_sid] = call
-        try:
-            yield
-        finally:
-            del self._live[call.call_sid]
-            if not self._live:
-                self._empty.set()
+    def _begin(self, entry: Entry, call: Call) -> None:
+        log.info("call started", extra={"fields": {"agent": entry.parties.agent}})
+        self.register.connected(entry, call)
+        if entry.streams == 1 and entry.persona:
+            self._errands.limit(entry.sid, entry.persona.max_call_s + GOODBYE_S + SLACK_S)
+        if entry.answered_by:
+            call.request(ev.MachineDetected(entry.answered_by))
+
+    def _books(self, entry: Entry) -> Books:
+        if self._recordings is None:
+            return Books(self.register.diary.journal)
+        part = f"-{entry.streams + 1}" if entry.streams else ""
+        recording = Recording(self._recordings / f"{entry.sid}{part}.wav")
+        return Books(self.register.diary.journal, recording)
+
+
+def _again(entry: Entry) -> Persona:
+    """The agent for the call's next stream: what it says first depends on why there is one."""
+    persona = entry.persona
+    assert persona is not None
+    if entry.opening is None:
+        return persona
+    opening = entry.opening if entry.opening in persona.texts else None
+    return evolve(persona, manners=evolve(persona.manners, opening=opening))

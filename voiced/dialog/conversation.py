@@ -22,6 +22,9 @@ from voiced.dialog.turns import Act, Phase, Signal, step
 EMPTY_S: Final = 1.0
 """Silence after a reply without a word, before we prompt: the caller waits for us, not we."""
 
+HANGUP: Final = "hangup"
+"""The reason of a `LegEnded` that is the caller's own doing."""
+
 MAX_IDLE_PROMPTS: Final = 2
 """Prompts to a silent caller before we say goodbye."""
 
@@ -125,8 +128,10 @@ class Conversation:
         return happening
 
     def part(self, parting: Parting) -> None:
-        """The first reason to end a call is the one that counts."""
-        self.parting = self.parting or parting
+        """The first reason to end a call is the one that counts; but who hangs up while a
+        transfer is announced is put through to nobody."""
+        gone = parting.reason == HANGUP and self.parting and self.parting.transfer
+        self.parting = parting if gone else self.parting or parting
 
     def _watch_idleness(self, now: float, *, soon: bool) -> None:
         """`soon`: the caller waits for an answer that has turned out to be empty."""

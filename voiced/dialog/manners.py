@@ -1,6 +1,6 @@
 """What a conversation is told beforehand, and what it can ask of the shell around it."""
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from voiced.dialog.digits import DigitRule
 from voiced.dialog.endpointing import EndpointingRule
@@ -37,7 +37,9 @@ class Manners:
         """The parting with whom the carrier found at the other end; None: the call goes on."""
         parting = self.on_machine
         waits = parting and parting.phrases and answered_by == "machine_start"
-        return None if waits or not answered_by.startswith(("machine", "fax")) else parting
+        if parting and answered_by == "fax":
+            return evolve(parting, phrases=())  # it has no tape
+        return None if waits or not answered_by.startswith("machine") else parting
 
 
 @frozen

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from voiced.config import engines as config
 from voiced.dialog.history import Message
+from voiced.dialog.tools import Tool
 from voiced.engines.llm_failures import LlmFailures
 from voiced.engines.llm_http import Answer, LlmHttp, NoAnswer
 from voiced.engines.roles import Completion, ToolCall
@@ -69,7 +70,9 @@ class OpenAiLlm:
         self._http = LlmHttp(http, self._failures)
         self._timing = timing or LlmTiming()
 
-    async def complete(self, messages: Sequence[Message], text: Text) -> Completion:
+    async def complete(
+        self, messages: Sequence[Message], text: Text, tools: Sequence[Tool] = ()
+    ) -> Completion:
         """Sends the answer's text as it comes; an answer may be empty.
 
         Tries twice where the first attempt fails before it brings anything.
@@ -81,13 +84,14 @@ class OpenAiLlm:
             EngineBroken: not reachable, cut in mid-stream, malformed.
         """
         due = trio.current_time() + self._timing.first_s
+        body = self._body(messages, tools)
         try:
-            return await self._attempt(messages, text, due)
+            return await self._attempt(body, text, due)
         except NoAnswer as failed:
             pause_s = self._pause_s(failed)
         await trio.sleep(pause_s)
         try:
-            return await self._attempt(messages, text, due)
+            return await self._attempt(body, text, due)
         except NoAnswer as failed:
             raise failed.error from failed
 
@@ -118,12 +122,15 @@ class OpenAiLlm:
             raise failed.error from failed
         return pause_s
 
-    async def _attempt(self, messages: Sequence[Message], text: Text, due: float) -> Completion:
+    def _body(self, messages: Sequence[Message], tools: Sequence[Tool]) -> bytes:
         told = [{"role": each.role.value, "content": each.text} for each in messages]
+        return chat_request(self._options, told, [function(tool) for tool in tools])
+
+    async def _attempt(self, body: bytes, text: Text, due: float) -> Completion:
         request = self._http.client.build_request(
             "POST",
             f"{self._base_url}/chat/completions",
-            content=chat_request(self._options, told),
+            content=body,
             headers={**self._headers, "Content-Type": "application/json"},
         )
         self.last_used = trio.current_time()
@@ -164,3 +171,9 @@ class OpenAiLlm:
         if isinstance(event, TextDelta):
             return event.text
         raise self._failures.failed(event)
+
+
+def function(tool: Tool) -> dict[str, object]:
+    """A tool in the API's own form."""
+    described = {"name": tool.name, "description": tool.description}
+    return {"type": "function", "function": described | {"parameters": dict(tool.parameters)}}

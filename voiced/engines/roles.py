@@ -13,6 +13,7 @@ from attrs import field, frozen
 
 from voiced.dialog.events import SpeechEvent, SttEvent
 from voiced.dialog.history import Message
+from voiced.dialog.tools import Tool
 
 
 @frozen
@@ -108,9 +109,14 @@ class Llm(Protocol):
     def name(self) -> str: ...
 
     async def complete(
-        self, messages: Sequence[Message], text: trio.MemorySendChannel[str]
+        self,
+        messages: Sequence[Message],
+        text: trio.MemorySendChannel[str],
+        tools: Sequence[Tool] = (),
     ) -> Completion:
         """Sends the answer's text as it comes, pieces of any size; does not close the channel.
+
+        `tools` are those that the model may ask for; what it asks for is in the `Completion`.
 
         Raises:
             EngineError: refused, late for the first token, cut in mid-stream, malformed.

@@ -1,55 +1,43 @@
-"""The HTTP side of the daemon: Twilio's webhooks and health, as a quart-trio application."""
+"""The HTTP side of the daemon as a quart-trio application: webhooks, the API, health."""
 
-import logging
-import re
-import secrets
+import math
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import parse_qs
 
 import trio
-from quart import Response, abort, request
+from quart import Response
+from quart.routing import QuartMap
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
-from voiced.call.switchboard import Parties
+from voiced.config import DEFAULT_AGENT
+from voiced.engines.capacity import Capacity
+from voiced.engines.rooms import Room
 from voiced.errors import CallRefused
-from voiced.web.door import SIGNATURE, Door
-from voiced.web.front import MEDIA_PATH
-from voiced.web.problem import problem
-from voiced.wire import twiml
-
-log = logging.getLogger(__name__)
+from voiced.ops.sparing import Sparing
+from voiced.records.store import StoreError
+from voiced.web.api import Api
+from voiced.web.door import Door
+from voiced.web.gate import Gate
+from voiced.web.hooks import Hooks
+from voiced.web.problem import Fault, problem
 
 MAX_BODY: Final = 64 * 1024
-ALIASES: Final = ("/twilio/voice", "/twiml", "/incoming-call", "/voice/incoming")
-
-BUSY: Final = {
-    "fr": ("fr-FR", "Toutes nos lignes sont occupées. Merci de rappeler dans quelques minutes."),
-    "en": ("en-US", "All our lines are busy. Please call again in a few minutes."),
-}
-"""What Twilio's own voice says to a caller whom we cannot take, and its accent."""
-
-_CALL_SID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def create_app(door: Door) -> QuartTrio:
-    """The application; everything it needs is in `door`."""
+def create_app(door: Door, api: Api, gate: Gate, capacity: Capacity) -> QuartTrio:
+    """The application; everything it needs is in its arguments."""
     app = QuartTrio("voiced", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map = QuartMap(merge_slashes=False)  # no redirections: `/v1//calls` is nothing
     app.register_error_handler(HTTPException, _explain)
-
-    async def voice() -> Response:
-        return _answer(door, await _signed_form(door))
-
-    for path in ALIASES:
-        app.add_url_rule(path, f"voice:{path}", voice, methods=["POST"])
-
-    @app.post("/twilio/status")
-    async def status() -> Response:
-        await _signed_form(door)
-        return Response(status=HTTPStatus.NO_CONTENT)
+    app.register_error_handler(Fault, _refuse)
+    app.register_error_handler(StoreError, _without_records)
+    app.before_request(gate.check)
+    app.after_request(_uncached)
+    Hooks(door, Sparing()).register(app)
+    api.register(app)
 
     @app.get("/healthz")
     async def healthz() -> dict[str, object]:
@@ -59,8 +47,7 @@ def create_app(door: Door) -> QuartTrio:
     @app.get("/readyz")
     async def readyz() -> tuple[dict[str, object], int]:
         await _here()
-        state, code = _readiness(door)
-        return {"status": state, "calls": len(door.switchboard.live), "free": door.free}, code
+        return _readiness(door, capacity)
 
     return app
 
@@ -70,6 +57,13 @@ async def _here() -> None:
     await trio.lowlevel.checkpoint()
 
 
+async def _uncached(response: Response) -> Response:
+    """Nothing here is a cache's to keep, unless the view said otherwise."""
+    await _here()
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
 async def _explain(error: HTTPException) -> tuple[dict[str, dict[str, str]], int, dict[str, str]]:
     await _here()
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
@@ -77,57 +71,47 @@ async def _explain(error: HTTPException) -> tuple[dict[str, dict[str, str]], int
     return problem(status), status, headers
 
 
-async def _signed_form(door: Door) -> dict[str, list[str]]:
-    """The fields of a webhook that Twilio signed; any other request is refused."""
-    body = await request.get_data(as_text=False)
-    text = body if isinstance(body, str) else body.decode("utf-8", "replace")
-    form = parse_qs(text, keep_blank_values=True)
-    query = request.query_string.decode("ascii", "replace")
-    # What was signed is the path as it was sent, not as it reads when decoded.
-    path = request.scope["raw_path"].decode("ascii") + (f"?{query}" if query else "")
-    if not door.is_signed(door.public_url(path), form, request.headers.get(SIGNATURE, "")):
-        log.warning(
-            "refused a webhook that Twilio did not sign: if it was Twilio's, check"
-            " twilio.auth_token and server.public_url",
-            extra={"fields": {"path": request.path}},
-        )
-        abort(HTTPStatus.FORBIDDEN)
-    return form
+async def _refuse(fault: Fault) -> tuple[dict[str, dict[str, str]], int, dict[str, str]]:
+    await _here()
+    headers = (
+        {"Retry-After": str(math.ceil(fault.retry_after_s))}
+        if 0 < fault.retry_after_s < math.inf
+        else {}
+    )
+    if fault.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return fault.body(), fault.status, headers
 
 
-def _answer(door: Door, form: dict[str, list[str]]) -> Response:
-    """TwiML: connect the call, or say politely that we cannot."""
+async def _without_records(error: StoreError) -> tuple[dict[str, dict[str, str]], int]:
+    await _here()
+    told = Fault(HTTPStatus.SERVICE_UNAVAILABLE, "no-records", str(error))
+    return told.body(), told.status
 
-    def first(name: str) -> str:
-        return form.get(name, [""])[0]
 
-    if not _CALL_SID.fullmatch(first("CallSid")):
-        abort(HTTPStatus.BAD_REQUEST)
-    agent = door.settings.agent_for(first("To"))
-    token = secrets.token_urlsafe(24)
+def _readiness(door: Door, capacity: Capacity) -> tuple[dict[str, object], int]:
+    """Whether a call of the default agent could be served now, and what there is room for."""
+    switchboard = door.switchboard
+    answer: dict[str, object] = {
+        "status": "ready",
+        "calls": len(switchboard.live),
+        "free": switchboard.register.free,
+        "engines": [_room(room) for room in capacity.rooms()],
+    }
     try:
-        door.admit(Parties(first("CallSid"), agent, first("From"), first("To")), token)
+        switchboard.check(DEFAULT_AGENT)
     except CallRefused as refused:
-        log.warning("call refused", extra={"fields": {"reason": refused.reason}})
-        return _xml(_busy(door.settings.agents[agent].language))
-    return _xml(twiml.connect(door.media_url(f"{MEDIA_PATH}{token}"), {}))
+        return answer | {"status": refused.reason}, HTTPStatus.SERVICE_UNAVAILABLE
+    return answer, HTTPStatus.OK
 
 
-def _busy(language: str) -> str:
-    """A refusal in the agent's language; in English where we do not speak that."""
-    accent, text = BUSY.get(language.split("-")[0], BUSY["en"])
-    return twiml.say_and_hang_up(text, accent)
-
-
-def _xml(document: str) -> Response:
-    return Response(document, content_type="text/xml; charset=utf-8")
-
-
-def _readiness(door: Door) -> tuple[str, int]:
-    try:
-        door.switchboard.admit()
-    except CallRefused as refused:
-        return refused.reason, HTTPStatus.SERVICE_UNAVAILABLE
-    if not door.free:
-        return "max-calls", HTTPStatus.SERVICE_UNAVAILABLE
-    return "ready", HTTPStatus.OK
+def _room(room: Room) -> dict[str, object]:
+    """`free` is null where nothing limits it."""
+    return {
+        "role": room.role,
+        "name": room.name,
+        "state": room.state.value,
+        "slots": room.total,
+        "used": room.used,
+        "free": None if math.isinf(room.free) else math.floor(room.free),
+    }

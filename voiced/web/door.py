@@ -1,44 +1,29 @@
-"""What the HTTP side works on, and its two judgements: is this Twilio, and is there room."""
+"""What the HTTP side works on, and its judgement: is this Twilio?"""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
-import trio
-from attrs import frozen
+from attrs import field, frozen
 
-from voiced.call.switchboard import Parties, Switchboard
+from voiced.call.afterwards import Afterwards
+from voiced.call.errands import Errands
+from voiced.call.switchboard import Switchboard
 from voiced.config import Settings
-from voiced.errors import CallRefused
 from voiced.web.tokens import Tokens
 from voiced.wire import signature
 
-SIGNATURE = "X-Twilio-Signature"
+SIGNATURE: Final = "X-Twilio-Signature"
 
 
 @frozen
 class Door:
-    """The settings, the calls, and the tokens of those whose media socket is still to come."""
+    """Where the carrier comes in: the settings, the calls, and what becomes of them."""
 
     settings: Settings
     switchboard: Switchboard
-    tokens: Tokens
-
-    @property
-    def free(self) -> int:
-        """How many more calls there is room for; calls answered and not yet connected count."""
-        live = self.switchboard.live.keys()
-        taken = live | self.tokens.awaited(trio.current_time())
-        return max(0, self.settings.server.max_calls - len(taken))
-
-    def admit(self, parties: Parties, token: str) -> None:
-        """Keeps a place for a call that rings now: `token` opens its media socket.
-
-        Raises:
-            CallRefused: `draining` or `max-calls`.
-        """
-        self.switchboard.admit()
-        if not self.free:
-            raise CallRefused("max-calls")
-        self.tokens.mint(token, parties, trio.current_time())
+    afterwards: Afterwards
+    errands: Errands
+    tokens: Tokens = field(factory=Tokens)
 
     def public_url(self, path: str) -> str:
         """A path of ours, with its query, as Twilio calls it."""
@@ -51,8 +36,19 @@ class Door:
 
     def is_signed(self, url: str, form: Mapping[str, Sequence[str]], given: str) -> bool:
         """Whether Twilio signed this; true for all where signatures are not verified."""
+        return not self._verifies or signature.is_valid(self._auth_tokens, url, form, given)
+
+    def is_signed_body(self, url: str, body: bytes, given: str) -> bool:
+        """The same for a body that is no form."""
+        return not self._verifies or signature.is_valid_body(self._auth_tokens, url, body, given)
+
+    @property
+    def _verifies(self) -> bool:
+        return self.settings.twilio.verify_signatures
+
+    @property
+    def _auth_tokens(self) -> list[str]:
+        """Two during a rotation."""
         twilio = self.settings.twilio
-        if not twilio.verify_signatures:
-            return True
-        tokens = [twilio.auth_token.reveal()] if twilio.auth_token else []
-        return signature.is_valid(tokens, url, form, given)
+        tokens = (twilio.auth_token, twilio.auth_token_secondary)
+        return [token.reveal() for token in tokens if token]

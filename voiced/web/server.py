@@ -2,6 +2,7 @@
 
 import logging
 import ssl
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
@@ -15,11 +16,14 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import wrap_app
 
-from voiced.call.switchboard import Parties
+from voiced.call.parties import Entry
 from voiced.config import Server, Tls
+from voiced.engines.capacity import Capacity
 from voiced.errors import CallRefused, StartupError, WireError
 from voiced.ops.shortcut import shortened
+from voiced.ops.sparing import Sparing
 from voiced.web import media
+from voiced.web.api import Api
 from voiced.web.app import create_app
 from voiced.web.door import SIGNATURE, Door
 from voiced.web.front import (
@@ -33,28 +37,39 @@ from voiced.web.front import (
     read_head,
     refuse,
 )
+from voiced.web.gate import Gate
+from voiced.web.limits import Crowd, Visit
 from voiced.wire import twilio
 
 log = logging.getLogger(__name__)
 
 EXCHANGE_S: Final = 30.0
-"""What a guest has for its whole request and our whole answer; Twilio gives us 15 s."""
+"""What a guest has for its whole request, and we between two parts of an answer; Twilio gives us
+15 s for all of it."""
 
 START_S: Final = 10.0
 """Twilio names the call in its first messages; a socket that does not is closed."""
 
 MAX_BEFORE_START: Final = 10
 
+MAX_GUESTS: Final = 512
+"""Connections at once, calls under way apart. Twilio's webhooks last milliseconds and its sockets
+name their call at once, so hundreds of calls a second fit. A flood of guests who say nothing is
+cut off after `HEAD_S`, and until then costs this many sockets and heads: half of the 1,024 files
+that a process has by default; the others are the calls'."""
+
 
 class Listening:
     """Serves connections on any number of listeners, until cancelled."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, api: Api, gate: Gate, capacity: Capacity) -> None:
         self._door = door
         self._config = _hypercorn()
-        app = create_app(door)
+        app = create_app(door, api, gate, capacity)
         self._app: AppWrapper = wrap_app(app, self._config.wsgi_max_body_size, "asgi")
         self._context = WorkerContext(None)
+        self._crowd = Crowd(MAX_GUESTS)
+        self._warned: defaultdict[str, Sparing] = defaultdict(Sparing)
 
     async def serve(
         self,
@@ -66,22 +81,33 @@ class Listening:
 
     async def handle(self, stream: trio.abc.Stream) -> None:
         """Serves one connection; whatever the guest does costs no other."""
+        visit = self._crowd.enter()
+        if visit is None:
+            self._warn("refused a connection: too many at once")
+            return await refuse(stream, HTTPStatus.SERVICE_UNAVAILABLE)
+        try:
+            await self._receive(stream, visit)
+        finally:
+            visit.leave()
+        return None
+
+    async def _receive(self, stream: trio.abc.Stream, visit: Visit) -> None:
         head = await read_head(stream)
         if head is None:
             await close(stream)
         elif not isinstance(head, Head):
             await refuse(stream, head)
         elif head.is_media:
-            await self._media(stream, head)
+            await self._media(stream, head, visit)
         else:
             await self._exchange(stream, head)
 
     async def _exchange(self, stream: trio.abc.Stream, head: Head) -> None:
         """One request and its answer, by hypercorn and the application."""
-        http = Rewound(stream, head.alone())
+        http = Rewound(stream, head.alone(), EXCHANGE_S)
         state = ConnectionState({})
         try:
-            with trio.move_on_after(EXCHANGE_S):
+            with http.limit:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(_close_when_cancelled, stream)
                     await TCPServer(self._app, self._config, self._context, state, http)  # type: ignore[arg-type]
@@ -89,50 +115,71 @@ class Listening:
         except* (OSError, *GONE, h11.ProtocolError) as group:
             log.debug("a guest's connection broke: %r", group.exceptions)
 
-    async def _media(self, stream: trio.abc.Stream, head: Head) -> None:
+    async def _media(self, stream: trio.abc.Stream, head: Head, visit: Visit) -> None:
         offer = media.accept(head.received.removesuffix(head.body))
         if offer is None:
             return await refuse(stream, HTTPStatus.BAD_REQUEST)
-        parties = self._judge(head.request)
-        if parties is None:
+        entry = self._judge(head.request)
+        if entry is None:
             return await refuse(stream, HTTPStatus.FORBIDDEN)
         connection, switching = offer
         socket = media.WebSocket(shortened(stream), connection, head.body)
         try:
-            await self._take(socket, switching, parties)
+            if start := await self._open(socket, switching, entry):
+                visit.leave()  # from here on it is a call, and `max_calls` counts those
+                await self._take(socket, entry, start)
         finally:
             with trio.move_on_after(2 * CLOSE_S, shield=True):
                 await socket.close()
         return None
 
-    def _judge(self, request: h11.Request) -> Parties | None:
+    def _judge(self, request: h11.Request) -> Entry | None:
         """Redeems the token of a signed upgrade request; an unsigned one redeems nothing."""
         path = request.target.decode("ascii").rstrip("/")  # a proxy may have added one
         given = dict(request.headers).get(SIGNATURE.lower().encode(), b"").decode("latin-1")
         if not self._door.is_signed(self._door.media_url(path), {}, given):
-            log.warning("refused a media socket that Twilio did not sign")
+            self._warn("refused a media socket that Twilio did not sign")
             return None
         token = path.removeprefix(MEDIA_PATH)
-        parties = self._door.tokens.redeem(token, trio.current_time())
-        if parties is None:
-            log.warning("refused a media socket whose token is unknown, used or expired")
-        return parties
+        sid = self._door.tokens.redeem(token, trio.current_time())
+        entry = None if sid is None else self._door.switchboard.register.calls.get(sid)
+        if entry is None:
+            self._warn("refused a media socket whose token is unknown, used or expired")
+        return entry
 
-    async def _take(self, socket: media.WebSocket, switching: bytes, parties: Parties) -> None:
+    def _warn(self, what: str) -> None:
+        """Logs what anybody can bring about, once a minute; `others` went unlogged before."""
+        others = self._warned[what].due(trio.current_time())
+        if others is not None:
+            log.warning(what, extra={"fields": {"others": others}})
+
+    async def _open(
+        self, socket: media.WebSocket, switching: bytes, entry: Entry
+    ) -> twilio.Start | None:
+        """Switches protocols and waits for the call's start; None where another or none came."""
         start: twilio.Start | None = None
         with trio.move_on_after(START_S):
             await socket.transmit(switching)
             start = await _read_start(socket)
-        if start is None or start.call_sid != parties.call_sid:
+        if start is None or not _is_of(start, entry):
             what = "no start" if start is None else "the start of another call"
             log.warning("closed a media socket that brought %s", what)
-            return
+            return None
+        return start
+
+    async def _take(self, socket: media.WebSocket, entry: Entry, start: twilio.Start) -> None:
         try:
-            await self._door.switchboard.take(parties, socket, start.stream_sid)
+            await self._door.switchboard.take(entry, socket, start.stream_sid)
         except CallRefused as refused:
             log.warning("call refused", extra={"fields": {"reason": refused.reason}})
         except WireError as error:
             log.warning("closed a media socket whose start is malformed: %s", error)
+
+
+def _is_of(start: twilio.Start, entry: Entry) -> bool:
+    """Whether a stream is that of the call whose webhook we answered."""
+    account = entry.parties.account_sid
+    return start.call_sid == entry.sid and account in ("", start.account_sid)
 
 
 async def _read_start(socket: media.WebSocket) -> twilio.Start | None:

@@ -1,15 +1,14 @@
 """Single-use tokens: who may open the media socket of which call.
 
 The voice webhook mints one into the path of the stream's URL; the upgrade redeems it. A token
-is worth nothing for another call, a second time, or a minute later. Pure: `now` in seconds.
+is worth nothing for another call, a second time, a minute later, or once its call has been given
+another. Pure: `now` in seconds.
 """
 
 from collections import OrderedDict
 from typing import Final
 
 from attrs import frozen
-
-from voiced.call.switchboard import Parties
 
 LIFETIME_S: Final = 60.0
 
@@ -20,7 +19,7 @@ beyond it the oldest token is forgotten."""
 
 @frozen
 class _Grant:
-    parties: Parties
+    call_sid: str
     expires_at: float
 
 
@@ -29,24 +28,36 @@ class Tokens:
 
     def __init__(self) -> None:
         self._grants: OrderedDict[str, _Grant] = OrderedDict()
+        self._of: dict[str, str] = {}
 
-    def mint(self, token: str, parties: Parties, now: float) -> None:
-        """Makes `token`, which must be unguessable, good for one upgrade of this call."""
+    def mint(self, token: str, call_sid: str, now: float) -> None:
+        """Makes `token`, which must be unguessable, good for one upgrade of this call.
+
+        The call's earlier token, which the carrier may never have received, is good no more.
+        """
         self._forget_expired(now)
+        self._drop(token)
+        self._drop(self._of.get(call_sid, ""))
         if len(self._grants) >= MAX_TOKENS:
-            self._grants.popitem(last=False)
-        self._grants[token] = _Grant(parties, now + LIFETIME_S)
+            self._drop(self._oldest)
+        self._grants[token] = _Grant(call_sid, now + LIFETIME_S)
+        self._of[call_sid] = token
 
-    def redeem(self, token: str, now: float) -> Parties | None:
-        """The call that the token was minted for, once; None for any other token."""
-        grant = self._grants.pop(token, None)
-        return grant.parties if grant and now < grant.expires_at else None
-
-    def awaited(self, now: float) -> set[str]:
-        """The SIDs of the calls whose media socket is still to come."""
-        self._forget_expired(now)
-        return {grant.parties.call_sid for grant in self._grants.values()}
+    def redeem(self, token: str, now: float) -> str | None:
+        """The SID of the call that the token was minted for, once; None for any other token."""
+        grant = self._drop(token)
+        return grant.call_sid if grant and now < grant.expires_at else None
 
     def _forget_expired(self, now: float) -> None:
-        while self._grants and next(iter(self._grants.values())).expires_at <= now:
-            self._grants.popitem(last=False)
+        while self._grants and self._grants[self._oldest].expires_at <= now:
+            self._drop(self._oldest)
+
+    @property
+    def _oldest(self) -> str:
+        return next(iter(self._grants))
+
+    def _drop(self, token: str) -> _Grant | None:
+        grant = self._grants.pop(token, None)
+        if grant:
+            del self._of[grant.call_sid]
+        return grant

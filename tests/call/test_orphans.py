@@ -1,0 +1,135 @@
+"""The calls that a crash left behind."""
+
+import time
+
+import pytest
+import trio
+from call_desk import AFTER, SID, Desk
+from trio.testing import MockClock
+
+from voiced.call.afterwards import FETCH_S, Connect, Dial, HangUp
+from voiced.call.orphans import Orphans
+from voiced.call.parties import Entry, Stage
+from voiced.call.switchboard import Switchboard
+from voiced.dialog.history import Ending, Role
+from voiced.dialog.parting import Phrase
+from voiced.errors import CallGone, CarrierError
+from voiced.records.model import Direction, OpenCall, Said
+from voiced.wire.twilio_callback import DialResult
+from voiced.wire.twilio_rest import CallResource
+
+SAID = (
+    Said("caller", "a table for two", 3.0, "complete"),
+    Said("agent", "With pleasure, for", 4.5, "interrupted"),
+)
+
+
+def left_behind(status: str) -> OpenCall:
+    return OpenCall(
+        SID, Direction.INBOUND, "default", "+33612345678", "+33123456789", status,
+        time.time() - 100, {}, SAID, 2,
+    )  # fmt: skip
+
+
+def resource(status: str) -> CallResource:
+    return CallResource(
+        sid=SID, status=status, to="", sender="", direction="inbound",
+        answered_by=None, duration_s=None, queue_ms=None,
+    )  # fmt: skip
+
+
+async def settle(desk: Desk, kept: str, found: str) -> Entry:
+    """Adopts a call that the records have in one state, and the carrier in another."""
+    board = Switchboard(desk.register, lambda parties: None, desk.errands)  # type: ignore[arg-type, return-value]
+    orphans = Orphans(board, desk.carrier, desk.errands)  # type: ignore[arg-type]
+    desk.carrier.found = lambda sid: resource(found)
+    (entry,) = orphans.adopt([left_behind(kept)])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.errands.run)
+        await orphans.settle([entry])
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    return entry
+
+
+@pytest.mark.parametrize("kept", ["live", "lost", "ringing"])
+async def test_a_call_that_lives_is_fetched_back_with_what_was_said(
+    autojump_clock: MockClock, kept: str
+) -> None:
+    desk = Desk()
+    entry = await settle(desk, kept, "in-progress")
+    assert desk.carrier.asked == [("fetch", SID), ("redirect", SID, AFTER)]
+    assert await desk.afterwards.next(SID, "in-progress") == Connect(entry)
+    assert entry.opening is Phrase.RESUMED
+    assert entry.past is not None
+    assert entry.past.turns == 2
+    assert entry.past.started_at == pytest.approx(trio.current_time() - 100, abs=5)
+    assert [(e.role, e.text, e.ending) for e in entry.past.entries] == [
+        (Role.CALLER, "a table for two", Ending.COMPLETE),
+        (Role.AGENT, "With pleasure, for", Ending.INTERRUPTED),
+    ]
+
+
+async def test_one_that_does_not_come_back_is_ended(autojump_clock: MockClock) -> None:
+    desk = Desk()
+    await settle(desk, "live", "in-progress")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.afterwards.run)
+        nursery.start_soon(desk.errands.run)
+        await trio.sleep(FETCH_S + 1)
+        nursery.cancel_scope.cancel()
+    assert desk.carrier.asked[-1] == ("end", SID)
+    assert desk.journal.ends == ["socket-lost"]
+
+
+async def test_a_transferred_call_is_let_be_and_its_end_understood(
+    autojump_clock: MockClock,
+) -> None:
+    desk = Desk()
+    entry = await settle(desk, "transferring", "in-progress")
+    assert (entry.stage, desk.carrier.asked) == (Stage.TRANSFERRING, [("fetch", SID)])
+    assert desk.afterwards.dialled(SID, DialResult("no-answer", None)) == Connect(entry)
+
+
+@pytest.mark.parametrize("found", ["completed", "busy", "failed", "no-answer", "canceled"])
+async def test_one_that_has_ended_is_closed(autojump_clock: MockClock, found: str) -> None:
+    desk = Desk()
+    await settle(desk, "live", found)
+    assert desk.journal.ends == ["crash"]
+    assert dict(desk.register.calls) == {}
+
+
+async def test_one_that_still_rings_is_ended(autojump_clock: MockClock) -> None:
+    desk = Desk()
+    await settle(desk, "queued", "ringing")
+    assert (desk.carrier.asked[-1], desk.journal.ends) == (("end", SID), ["crash"])
+
+
+async def test_one_that_the_carrier_has_forgotten(autojump_clock: MockClock) -> None:
+    desk = Desk()
+    desk.carrier.error = CallGone("gone")
+    await settle(desk, "live", "")
+    assert desk.journal.ends == ["crash"]
+
+
+async def test_a_carrier_that_does_not_answer_is_told_to_end_it(autojump_clock: MockClock) -> None:
+    desk = Desk()
+    desk.carrier.error = CarrierError("down")
+    await settle(desk, "live", "")
+    assert (desk.carrier.asked[-1], desk.journal.ends) == (("end", SID), ["crash"])
+
+
+async def test_without_an_account_it_is_closed(autojump_clock: MockClock) -> None:
+    desk = Desk()
+    desk.carrier.is_configured = False
+    await settle(desk, "live", "")
+    assert (desk.carrier.asked, desk.journal.ends) == ([], ["crash"])
+
+
+async def test_the_carrier_may_ask_before_we_have(autojump_clock: MockClock) -> None:
+    desk = Desk()
+    board = Switchboard(desk.register, lambda parties: None, desk.errands)  # type: ignore[arg-type, return-value]
+    (entry,) = Orphans(board, desk.carrier, desk.errands).adopt([left_behind("live")])  # type: ignore[arg-type]
+    step = await desk.afterwards.next(SID, "in-progress")
+    assert step == Connect(entry)
+    assert not isinstance(step, Dial | HangUp)

@@ -1,0 +1,94 @@
+"""The calls that a crash left behind: at start, each is fetched back, let be, or ended.
+
+The records know them; the carrier knows which of them still live.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+
+import trio
+
+from voiced.call.afterwards import FETCH_S
+from voiced.call.chronicle import unsaid
+from voiced.call.errands import Errands
+from voiced.call.parties import Entry, Parties, Stage
+from voiced.call.register import TRANSFER_S
+from voiced.call.switchboard import Switchboard
+from voiced.carrier.twilio import Carrier
+from voiced.dialog.manners import Past
+from voiced.errors import CallGone, CarrierError
+from voiced.records.model import OpenCall
+
+log = logging.getLogger(__name__)
+
+
+class Orphans:
+    """Those of the run before this one."""
+
+    def __init__(self, switchboard: Switchboard, carrier: Carrier, errands: Errands) -> None:
+        self._switchboard = switchboard
+        self._carrier = carrier
+        self._errands = errands
+
+    def adopt(self, calls: Sequence[OpenCall]) -> list[Entry]:
+        """Puts them into the register, before the carrier can ask about them."""
+        return [self._adopt(call) for call in calls]
+
+    def _adopt(self, call: OpenCall) -> Entry:
+        parties = Parties(
+            call.sid, call.agent, call.caller, call.called, call.direction, call.variables
+        )
+        age_s = max(0.0, time.time() - call.opened_at)
+        began = trio.current_time() - age_s
+        transferring = call.status == "transferring"
+        stage = Stage.TRANSFERRING if transferring else Stage.LOST
+        entry = Entry(
+            parties,
+            stage,
+            trio.current_time() + (max(0.0, TRANSFER_S - age_s) if transferring else FETCH_S),
+            call.opened_at,
+            past=Past(tuple(unsaid(each) for each in call.said), call.turns, began),
+            since=call.opened_at,
+            streams=1,
+            fetched=1,
+            turns=call.turns,
+        )
+        self._switchboard.restore(entry)
+        return entry
+
+    async def settle(self, entries: Sequence[Entry]) -> None:
+        """Asks the carrier about each, and has it come back, or be."""
+        for entry in entries:
+            await self._settle(entry)
+
+    async def _settle(self, entry: Entry) -> None:
+        register, sid = self._switchboard.register, entry.sid
+        fields = {"call": sid}
+        if not self._carrier.is_configured:
+            return self._close(entry, "it cannot be asked for: there is no account")
+        try:
+            found = await self._carrier.fetch(sid)
+        except CallGone:
+            return self._close(entry, "the carrier knows it no more")
+        except CarrierError as error:
+            log.warning("a call of the run before cannot be asked for: %s", error)
+            self._errands.end(sid)
+            return register.close(entry, "crash")
+        if found.is_over:
+            return self._close(entry, "it has ended meanwhile")
+        if entry.stage is Stage.TRANSFERRING:
+            log.info("a transferred call of the run before goes on", extra={"fields": fields})
+        elif found.status == "in-progress" and entry.stage is Stage.LOST:
+            log.warning("fetching back a call of the run before", extra={"fields": fields})
+            self._errands.fetch_back(sid)
+        elif entry.stage is Stage.LOST:
+            self._errands.end(sid)
+            self._close(entry, "it had not been answered")
+        return None
+
+    def _close(self, entry: Entry, why: str) -> None:
+        log.warning(
+            "a call of the run before is closed: %s", why, extra={"fields": {"call": entry.sid}}
+        )
+        self._switchboard.register.close(entry, "crash")
