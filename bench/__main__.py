@@ -5,13 +5,14 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import calls, report, resampler, steps
+from bench import calls, report, resampler, steps, web
 from bench.table import Extent, Table
 
 MEASUREMENTS: Mapping[str, Callable[[Extent], list[Table]]] = {
     "resampler": resampler.measure,
     "steps": steps.measure,
     "calls": calls.measure,
+    "web": web.measure,
 }
 
 
@@ -20,7 +21,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME",
                         help=f"of {', '.join(MEASUREMENTS)}; default: all")  # fmt: skip
-    parser.add_argument("--quick", action="store_true", help="less of everything: under a minute")
+    parser.add_argument(
+        "--quick", action="store_true", help="less of everything: under two minutes"
+    )
     parser.add_argument("--json", type=Path, default=Path("build/bench.json"), metavar="FILE")
     parser.add_argument("--update", action="store_true", help="rewrites docs/performance.md")
     arguments = parser.parse_args()

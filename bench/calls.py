@@ -44,12 +44,19 @@ class Load:
     """One load and what was found under it."""
 
     calls: int
+    live: int = 0
+    """How many of them were there to the end."""
     cpu_percent: float = 0.0
     rss_growth_kb: float = 0.0
     late_ms: list[float] = field(factory=list)
     spacing_ms: list[float] = field(factory=list)
     clear_ms: list[float] = field(factory=list)
     findings: Findings = field(factory=Findings)
+
+    @property
+    def shown(self) -> Cell:
+        """The number of calls, and plainly so where some were not there."""
+        return self.calls if self.live == self.calls else f"{self.live} of {self.calls}"
 
 
 def measure(extent: Extent) -> list[Table]:
@@ -71,13 +78,14 @@ def run_load(calls: int, seconds: float) -> Load:
     clocks: dict[str, Any] = {}
     with rig(clocks) as running:
         empty_kb = running.rss_kb()
-        _ring_all(running, calls)
+        ring_all(running, calls)
         began, used_s = monotonic(), running.cpu_s()
         running.run(seconds)
         ended = monotonic()
         load.cpu_percent = 100 * (running.cpu_s() - used_s) / (ended - began)
         load.rss_growth_kb = running.rss_kb() - empty_kb
         load.findings = running.findings
+        load.live = running.live
         running.leave()
 
     def within(values: list[tuple[float, float]]) -> list[float]:
@@ -89,7 +97,8 @@ def run_load(calls: int, seconds: float) -> Load:
     return load
 
 
-def _ring_all(running: Rig, calls: int) -> None:
+def ring_all(running: Rig, calls: int) -> None:
+    """So many telephones call, one after the other; returns when they have long been talking."""
     now = monotonic()
     for number in range(calls):
         running.ring(Manner(), now + number * RING_EVERY_S)
@@ -100,7 +109,7 @@ def _pacing(loads: list[Load]) -> Table:
     columns = ("live calls", "frames", "late p50, ms", "p99", "max",
                "spacing off p50, ms", "p99", "max")  # fmt: skip
     rows = tuple(
-        (load.calls, len(load.late_ms), *percentiles(load.late_ms, 50, 99, 100),
+        (load.shown, len(load.late_ms), *percentiles(load.late_ms, 50, 99, 100),
          *percentiles(load.spacing_ms, 50, 99, 100))
         for load in loads
     )  # fmt: skip
@@ -113,8 +122,8 @@ def _resources(loads: list[Load]) -> Table:
     columns = ("live calls", "CPU of the core, %", "CPU ms per call and second",
                "memory per call, KiB")  # fmt: skip
     rows = tuple(
-        (load.calls, load.cpu_percent, 10 * load.cpu_percent / load.calls,
-         load.rss_growth_kb / load.calls)
+        (load.shown, load.cpu_percent, 10 * load.cpu_percent / max(1, load.live),
+         load.rss_growth_kb / max(1, load.live))
         for load in loads
     )  # fmt: skip
     notes = ("Memory: growth of the daemon's resident set from no call to that many, by call."
@@ -141,7 +150,7 @@ def _share_row(load: Load) -> tuple[Cell, ...]:
     parts: list[dict[str, float]] = [answer.own_ms() or {} for answer in answers]
     names = ("sound to STT", "end of turn to model asked", "text to TTS", "audio to line")
     return (
-        load.calls,
+        load.shown,
         f"{len(answers)} of {len(load.findings.answers)}",
         load.findings.unanswered,
         *percentiles([sum(part.values()) for part in parts], 50, 95),
@@ -155,7 +164,7 @@ def _barge_in(loads: list[Load]) -> Table:
                "frames of the old reply after it", "hang-ups", "to all sockets closed p50, ms",
                "max", "calls lost")  # fmt: skip
     rows = tuple(
-        (load.calls, len(load.clear_ms), *percentiles(load.clear_ms, 50, 99, 100),
+        (load.shown, len(load.clear_ms), *percentiles(load.clear_ms, 50, 99, 100),
          load.findings.frames_after_clear, len(load.findings.closings_ms),
          *percentiles(load.findings.closings_ms, 50, 100), len(load.findings.problems))
         for load in loads

@@ -44,6 +44,28 @@ class Answer:
 
 
 @define
+class Setup:
+    """When each step of a call's beginning came, on the monotonic clock; 0.0: not yet."""
+
+    rang: float = 0.0
+    """The carrier turned to the webhook."""
+    told: float = 0.0
+    """It had the whole TwiML."""
+    asked: float = 0.0
+    """It turned to the media socket."""
+    greeted: float = 0.0
+    """It had the greeting's first frame."""
+
+    def twiml_ms(self) -> float:
+        """From the webhook to its answer."""
+        return 1000 * (self.told - self.rang)
+
+    def greeting_ms(self) -> float:
+        """From the request for the media socket to the first frame."""
+        return 1000 * (self.greeted - self.asked)
+
+
+@define
 class Findings:
     """What the telephones noted, all of them together."""
 

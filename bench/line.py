@@ -6,15 +6,14 @@ from collections import deque
 from itertools import count
 from time import monotonic
 from typing import Any, Protocol
-from urllib.parse import urlencode
 
 from bench import tones, websocket
-from bench.findings import Findings, Playback
+from bench.findings import Findings, Playback, Setup
 from bench.reactor import Reactor
+from bench.webhooks import TOKEN, voice
 from voiced.wire.signature import sign
 
 FRAME_S = 0.020
-TOKEN = "0123456789abcdef0123456789abcdef"  # of the benchmark only
 _STREAM_URL = re.compile(rb'url="(ws://[^"]+)"')
 
 
@@ -35,6 +34,7 @@ class Caller(Protocol):
 
 
 _SIDS = count()
+"""Of the lines; the flood of webhooks has others."""
 
 
 class Line:
@@ -42,6 +42,7 @@ class Line:
 
     def __init__(self, reactor: Reactor, caller: Caller, findings: Findings) -> None:
         self.plays_until = 0.0
+        self.setup = Setup()
         self._began = 0.0
         self._reactor = reactor
         self._caller = caller
@@ -62,25 +63,20 @@ class Line:
     def ring(self, port: int) -> None:
         """Asks the webhook what to do with the call."""
         self._port = port
-        url = f"http://127.0.0.1:{port}/twilio/voice"
-        form = {"CallSid": f"CA{self._sid}", "From": "+33100000000", "To": "+33199999999"}
-        body = urlencode(form).encode()
-        head = (
-            f"POST /twilio/voice HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n"
-            f"X-Twilio-Signature: {sign(TOKEN, url, form)}\r\nContent-Length: {len(body)}\r\n"
-            "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
-        )
+        request = voice(port, f"CA{self._sid}")
+        self.setup.rang = monotonic()
         link = self._link = self._reactor.connect(port)
         answer = bytearray()
 
         def received(data: bytes) -> None:
             answer.extend(data)
             if answer.endswith(b"</Response>"):
+                self.setup.told = monotonic()
                 link.close()
                 self._answered(bytes(answer))
 
         link.received, link.closed = received, self._caller.lost
-        link.send(head.encode() + body)
+        link.send(request)
 
     def _answered(self, answer: bytes) -> None:
         found = _STREAM_URL.search(answer)
@@ -89,14 +85,16 @@ class Line:
             return
         url = found[1].decode()
         path = url.partition(f":{self._port}")[2]
-        link = self._link = self._reactor.connect(self._port)
-        link.received, link.closed = self._upgraded, self._caller.lost
-        link.send(
+        request = (
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nUpgrade: websocket\r\n"
             "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
             f"X-Twilio-Signature: {sign(TOKEN, url, {})}\r\n\r\n".encode()
         )
+        self.setup.asked = monotonic()
+        link = self._link = self._reactor.connect(self._port)
+        link.received, link.closed = self._upgraded, self._caller.lost
+        link.send(request)
 
     def _upgraded(self, data: bytes) -> None:
         if not data.startswith(b"HTTP/1.1 101"):

@@ -1,5 +1,6 @@
 """Stand-ins of moshi-server's STT and TTS."""
 
+import json
 import re
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +19,24 @@ PAUSE_STEPS = 4
 WORD_STEPS = 3
 LOOKAHEAD_WORDS = 2
 FRAMES_PER_WORD = 4
+SLOTS = 10_000
+"""So many that no call is ever refused for want of one."""
+
+
+def _modules() -> bytes:
+    """The answer to `GET /api/modules_info`; the server writes every value as text."""
+    paths = {"BatchedAsr": "/api/asr-streaming", "Py": "/api/tts_streaming"}
+    body = json.dumps(
+        [
+            {"type": kind, "path": path, "used_slots": "0", "total_slots": str(SLOTS)}
+            for kind, path in paths.items()
+        ]
+    ).encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return head % len(body) + body
+
+
+_MODULES = _modules()
 
 
 class Upgrade:
@@ -28,12 +47,16 @@ class Upgrade:
         self._opened = opened
         self._head = b""
         link.keeps_open = True
-        link.received = self._received
+        link.received, link.closed = self._received, link.close
 
     def _received(self, data: bytes) -> None:
         self._head += data
         head, end, rest = self._head.partition(b"\r\n\r\n")
         if not end:
+            return
+        if b" /api/modules_info " in head.partition(b"\r\n")[0]:
+            self._head = rest
+            self._link.send(_MODULES)
             return
         self._link.send(websocket.accept(head + end) + _READY)
         frames, taker = websocket.Frames(), self._opened()

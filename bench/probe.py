@@ -16,8 +16,8 @@ from typing import Any
 import trio
 from attrs import define, field
 
-from voiced.call.call import Call
 from voiced.call.leg import Leg
+from voiced.call.replies import Replies
 from voiced.cli import main as voiced
 from voiced.web.media import WebSocket
 
@@ -52,9 +52,9 @@ def install(clocks: Clocks) -> None:
         return wait_due
 
     def stopped(stop: Method) -> Method:
-        async def stop_(call: Any) -> None:
-            stopping[call.call_sid[2:]] = monotonic()
-            await stop(call)
+        async def stop_(replies: Any) -> None:
+            stopping[replies._leg._outgoing.stream_sid[2:]] = monotonic()  # noqa: SLF001
+            await stop(replies)
 
         return stop_
 
@@ -69,7 +69,7 @@ def install(clocks: Clocks) -> None:
         return send_
 
     _wrap(Leg, "_wait_due", paced)
-    _wrap(Call, "_stop", stopped)
+    _wrap(Replies, "stop", stopped)
     _wrap(WebSocket, "send", sent)
 
 

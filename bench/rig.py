@@ -16,14 +16,17 @@ from attrs import define, field
 
 from bench.engines import Engines
 from bench.findings import Findings
-from bench.line import TOKEN
 from bench.llm import LlmLink
 from bench.moshi import SttLink, TtsLink, Upgrade
 from bench.phone import Manner, Phone
 from bench.reactor import Reactor
+from bench.webhooks import TOKEN
 
 START_S = 20.0
 STOP_S = 15.0
+DRAIN_S = 2.0
+"""What calls that are still awaited get; a second signal then ends the daemon at once."""
+
 PROBE = os.environ.get("BENCH_PROBE", "-m bench.probe").split()
 """What is run for the daemon; another one may profile it."""
 
@@ -31,7 +34,7 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 CONFIGURATION = """\
 [server]
 port = {port}
-max_calls = 500
+max_calls = 10000
 [twilio]
 auth_token = "{token}"
 [stt.lab]
@@ -67,6 +70,7 @@ class Rig:
     reactor: Reactor
     daemon: subprocess.Popen[bytes]
     port: int
+    folder: Path
     phones: list[Phone] = field(factory=list)
     findings: Findings = field(factory=Findings)
 
@@ -86,6 +90,11 @@ class Rig:
             if not phone.is_over:
                 phone.leave()
         self.run(1.5)
+
+    @property
+    def live(self) -> int:
+        """The telephones that are on the line, as far as they know."""
+        return sum(not phone.is_over for phone in self.phones)
 
     def cpu_s(self) -> float:
         """What the daemon has used of its core."""
@@ -128,7 +137,7 @@ def rig(clocks: dict[str, Any] | None = None) -> Iterator[Rig]:
                 gc.collect()
                 gc.disable()  # what a run leaves behind is little, and its end is near
                 _await(reactor, log.name, b"phrases are at hand")
-                yield Rig(reactor, daemon, port, phones)
+                yield Rig(reactor, daemon, port, folder, phones)
             finally:
                 gc.enable()
                 os.sched_setaffinity(0, mine)
@@ -157,9 +166,11 @@ def _await(reactor: Reactor, log: str, text: bytes) -> None:
 
 
 def _stop(daemon: subprocess.Popen[bytes]) -> None:
-    daemon.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        daemon.wait(STOP_S)
+    for patience_s in (DRAIN_S, STOP_S):
+        daemon.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            daemon.wait(patience_s)
+            break
     daemon.kill()
     daemon.wait()
 

@@ -1,5 +1,6 @@
 """The command line, as a person or systemd meets it."""
 
+import re
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import trio
 
 from voiced import __version__, cli, daemon
 
+OURS = ("run", "config", "check", "demo", "lab", "phone")
 MINIMAL = """
 [stt.kyutai]
 type = "moshi"
@@ -44,12 +46,12 @@ def exit_code(*arguments: str) -> object:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("--help") == 0
     text = capsys.readouterr().out
-    for command in ("run", "config", "demo", "lab", "phone"):
-        assert f"\n    {command} " in text
+    for command in (*OURS, "dial", "calls", "show", "tail", "interrupt", "hangup", "say"):
+        assert re.search(rf"\n    {command}\s", text)
     assert max(map(len, text.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("command", ["run", "config", "demo", "lab", "phone"])
+@pytest.mark.parametrize("command", OURS)
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(command, "--help") == 0
     assert f"usage: voiced {command}" in capsys.readouterr().out
@@ -66,7 +68,7 @@ def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err.startswith("usage: voiced")
 
 
-@pytest.mark.parametrize("command", ["run", "config"])
+@pytest.mark.parametrize("command", ["run", "config", "check", "calls"])
 def test_a_missing_configuration_is_78_and_a_sentence(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,15 +4,23 @@ import argparse
 import importlib
 import logging
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import trio
 
 from voiced import __version__, daemon
-from voiced.config import Settings, load, locate, render
+from voiced.client import address
+from voiced.client import commands as operate
+from voiced.client.check import check, check_json
+from voiced.client.run import ApiCommand, on, until_interrupted
+from voiced.config import Secret, Settings, load, locate, render
+from voiced.config.declare import TOKEN
+from voiced.config.engines import HTTP
 from voiced.errors import ConfigError, StartupError, VoicedError
 from voiced.ops import log as logs
 from voiced.ops.log import LogFormat
@@ -35,11 +43,51 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--log-format", choices=[each.value for each in LogFormat], default="text")
     config = commands.add_parser("config", help="the effective configuration, secrets masked")
     config.set_defaults(run=_config)
-    for command in (run, config):
+    asks = commands.add_parser("check", help="asks every engine and the carrier for real")
+    asks.add_argument("--json", action="store_true", help="for programs")
+    asks.set_defaults(run=_check)
+    _add_call_commands(commands)
+    for command in commands.choices.values():
         command.add_argument("--config", type=Path, metavar="FILE", help="default: VOICED_CONFIG,"
                              " else /etc/voiced/voiced.toml")  # fmt: skip
     _add_lab_commands(commands)
     return whole
+
+
+def _add_call_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """What an operator does with the calls of a running daemon."""
+    added = {
+        name: commands.add_parser(name, help=help_text)
+        for name, help_text in (
+            ("dial", "places a call, and prints its SID"),
+            ("calls", "the live calls"),
+            ("show", "draws the timeline of a call"),
+            ("tail", "events as they come, until Ctrl-C"),
+            ("interrupt", "has the agent stop speaking and listen"),
+            ("hangup", "ends a call, with a goodbye"),
+            ("say", "has the agent say a text, word for word"),
+            ("transfer", "puts a caller through"),
+        )
+    }
+    dial = added["dial"]
+    dial.add_argument("number", type=_number, metavar="NUMBER")
+    dial.add_argument("--agent", default="", metavar="NAME")
+    dial.add_argument("--var", type=_variable, action="append", default=[], metavar="KEY=VALUE",
+                      help="told to the agent; may be given again")  # fmt: skip
+    dial.add_argument("--wait", action="store_true", help="follow it; 1 if nobody was reached")
+    added["calls"].add_argument("--all", action="store_true", help="the past ones too")
+    for name in ("show", "tail", "interrupt", "hangup", "say", "transfer"):
+        added[name].add_argument("call", nargs="?" if name == "tail" else None, default="",
+                                 metavar="CALL", help="its SID, or its beginning")  # fmt: skip
+    for name in ("calls", "show"):
+        added[name].add_argument("--json", action="store_true", help="for programs")
+    added["say"].add_argument("text", metavar="TEXT")
+    added["transfer"].add_argument("to", metavar="TO", help="a number, or a name in transfers")
+    added["transfer"].add_argument("--warm", action="store_true", help="told what it is about")
+    for command in added.values():
+        command.add_argument("--url", type=_url, metavar="URL", help="another daemon than ours")
+        command.add_argument("--token", type=_token, metavar="TOKEN", help="else VOICED_API_TOKEN")
+        command.set_defaults(run=_on_calls)
 
 
 def _add_lab_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -74,8 +122,24 @@ def _add_lab_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     phone.add_argument("--public-url", default="", help="the daemon's server.public_url")
     phone.add_argument("--auth-token", default="", help="signs as Twilio would")
     phone.add_argument("--folder", type=Path, help="where to leave what was heard")
+    _add_exchange_options(phone)
     for command in (demo, lab, phone):
         command.set_defaults(run=_lab)
+
+
+def _add_exchange_options(phone: argparse.ArgumentParser) -> None:
+    """A REST API beside the telephone: the daemon's `twilio.api_url`."""
+    phone.add_argument("--api-port", type=int, metavar="N",
+                       help="serves Twilio's REST API here (0: any that is free)")  # fmt: skip
+    phone.add_argument("--api-account", default="", help="the daemon's twilio.account_sid")
+    phone.add_argument("--calls", type=int, default=1, metavar="N", help="to answer (default 1)")
+    phone.add_argument("--from", dest="sender", default="", help="the person's number")
+    phone.add_argument("--to", default="", help="the daemon's twilio.phone_number")
+    phone.add_argument("--answer", action="store_true", help="waits for calls of the daemon's")
+    phone.add_argument("--human", choices=["answered", "busy", "no-answer", "failed"],
+                       default="answered", help="who is behind a transfer's number")  # fmt: skip
+    phone.add_argument("--verdict", choices=["human", "busy", "no-answer", "failed", "machine"],
+                       default="human", help="who answers a call of the daemon's")  # fmt: skip
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -93,6 +157,79 @@ def _config(arguments: argparse.Namespace) -> int:
     for warning in settings.warnings:
         _complain(warning)
     return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    settings = _settings(arguments)
+    ended = _until_interrupted(partial(check_json if arguments.json else check, settings, _tell))
+    if ended is None:
+        raise KeyboardInterrupt
+    for warning in settings.warnings:
+        _complain(warning)
+    return ended
+
+
+def _on_calls(arguments: argparse.Namespace) -> int:
+    where = _address(arguments)
+    ended = _until_interrupted(partial(on, where, _command(arguments), _tell))
+    if ended is None and arguments.command != "tail":
+        raise KeyboardInterrupt
+    return ended or 0
+
+
+def _until_interrupted(command: Callable[[], Awaitable[int]]) -> int | None:
+    return trio.run(until_interrupted, command)
+
+
+def _command(arguments: argparse.Namespace) -> ApiCommand:
+    match arguments.command:
+        case "dial":
+            new = operate.NewCall(arguments.number, arguments.agent, dict(arguments.var))
+            return partial(operate.dial_and_wait if arguments.wait else operate.dial, new)
+        case "calls":
+            told = operate.calls_json if arguments.json else operate.calls
+            return partial(told, "" if arguments.all else "live")
+        case "show":
+            return partial(operate.show_json if arguments.json else operate.show, arguments.call)
+        case "tail":
+            return partial(operate.tail, arguments.call)
+    body: dict[str, object] = {}
+    if arguments.command == "say":
+        body = {"text": arguments.text}
+    elif arguments.command == "transfer":
+        body = {"to": arguments.to, "warm": arguments.warm}
+    return partial(operate.act, arguments.command, arguments.call, body)
+
+
+def _address(arguments: argparse.Namespace) -> address.Address:
+    if arguments.url is None:
+        return address.configured(_settings(arguments), arguments.token)
+    token = os.environ.get("VOICED_API_TOKEN", "").strip()
+    return address.elsewhere(arguments.url, arguments.token or (_token(token) if token else None))
+
+
+def _number(text: str) -> str:
+    """As people write numbers; the daemon judges what is left."""
+    return re.sub(r"[\s.()/-]", "", text)
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError("write it as KEY=VALUE")
+    return name, value
+
+
+def _url(text: str) -> str:
+    if fault := HTTP.fault(text):
+        raise argparse.ArgumentTypeError(f"{fault}; write {HTTP.use}")
+    return text
+
+
+def _token(text: str) -> Secret:
+    if fault := TOKEN.fault(text):
+        raise argparse.ArgumentTypeError(fault)
+    return Secret(text)
 
 
 def _lab(arguments: argparse.Namespace) -> int:
@@ -123,9 +260,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(str(error))
     except KeyboardInterrupt:
         _complain("interrupted")
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain about what is unwritten.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception:  # one of the two broad ones: a bug is told, and is a failure
         log.exception("voiced met a bug and ends; please report what follows")
     return EXIT_FAILED
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
 
 
 def _complain(message: str) -> None:
