@@ -72,7 +72,7 @@ class ListJournal:
         return [each.reason for each in self.records if isinstance(each, CallClosed)]
 
 
-@define
+@define(slots=False)
 class FakeCarrier:
     """Notes what it is asked; fails with `error` if there is one."""
 
@@ -92,6 +92,9 @@ class FakeCarrier:
 
     async def end(self, sid: str) -> None:
         await self._do("end", sid)
+
+    async def cancel(self, sid: str) -> None:
+        await self._do("cancel", sid)
 
     async def redirect(self, sid: str, url: str) -> None:
         await self._do("redirect", sid, url)
@@ -114,6 +117,7 @@ class FakeCall:
     parting: Parting | None = None
     said: tuple[Said, ...] = ()
     turns: int = 3
+    answered: int = 1
     requests: list[Event] = field(factory=list)
 
     def past(self) -> Past:

@@ -127,3 +127,47 @@ async def test_a_drained_switchboard_places_none(autojump_clock: MockClock) -> N
     with pytest.raises(CallRefused) as refused:
         await there.placing.place(TO, "default", {})
     assert refused.value.reason == "draining"
+
+
+async def test_a_lost_answer_does_not_end_a_call_that_rings(autojump_clock: MockClock) -> None:
+    """The webhook came first: the call is there, whatever became of our request."""
+    there = office()
+
+    async def create(new: NewCall) -> CallResource:
+        await trio.lowlevel.checkpoint()
+        there.desk.register.name(new.url.rpartition("=")[2], SID)
+        raise CarrierError("no answer in time: it is unknown whether the call was placed")
+
+    there.desk.carrier.create = create  # type: ignore[method-assign]
+    entry = await there.placing.place(TO, "default", {})
+    assert (entry.sid, entry.stage, there.desk.rooms.taken) == (SID, Stage.RINGING, 1)
+
+
+async def test_a_call_in_doubt_is_expected_for_a_while(autojump_clock: MockClock) -> None:
+    there = office()
+    there.desk.carrier.error = CarrierError("it is unknown whether the call was placed")
+    with pytest.raises(CarrierError):
+        await there.placing.place(TO, "default", {})
+    (entry,) = there.desk.register.calls.values()
+    assert there.desk.register.name(entry.sid, SID) is entry
+    assert entry.stage is Stage.RINGING
+
+
+async def test_one_in_doubt_that_never_comes_gives_its_place_back(
+    autojump_clock: MockClock,
+) -> None:
+    there = office()
+    there.desk.carrier.error = CarrierError("it is unknown whether the call was placed")
+    with pytest.raises(CarrierError):
+        await there.placing.place(TO, "default", {})
+    await trio.sleep(90)
+    there.desk.afterwards.sweep()
+    assert (there.desk.rooms.taken, dict(there.desk.register.calls)) == (0, {})
+
+
+async def test_without_an_account_there_is_no_call(autojump_clock: MockClock) -> None:
+    there = office()
+    there.desk.carrier.is_configured = False
+    with pytest.raises(CallRefused, match="account_sid") as refused:
+        await there.placing.place(TO, "default", {})
+    assert refused.value.reason == "not-configured"

@@ -14,11 +14,7 @@ def watched() -> tuple[Feed, list[Record]]:
     return Feed(kept.append), kept
 
 
-SAID = [
-    {"role": "caller", "text": "Are you open"},
-    {"role": "caller", "text": "on Sundays?"},
-    {"role": "agent", "text": "Yes, from ten"},
-]
+SAID = {"caller": "Are you open on Sundays?", "agent": "Yes, from ten"}
 
 
 @pytest.mark.parametrize(
@@ -29,7 +25,7 @@ SAID = [
         (
             turn(),
             "turn",
-            {"number": 0, "ending": "barged-in", "stages_ms": {"answer": 840}, "said": SAID},
+            {"number": 0, "ending": "barged-in", "stages_ms": {"answer": 840}} | SAID,
         ),
         (Happened(SID, START, "digits", {"count": 4}), "digits", {"count": 4}),
         (

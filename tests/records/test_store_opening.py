@@ -26,9 +26,9 @@ CREATE INDEX calls_by_time ON calls (opened_at, sid);
 CREATE INDEX calls_open ON calls (sid) WHERE closed_at IS NULL;
 CREATE TABLE turns (
     sid TEXT NOT NULL REFERENCES calls ON DELETE CASCADE, number INTEGER NOT NULL, at_s REAL,
-    ending TEXT NOT NULL, stages TEXT NOT NULL, caller TEXT NOT NULL, agent TEXT NOT NULL,
-    PRIMARY KEY (sid, number)
-) WITHOUT ROWID;
+    ending TEXT NOT NULL, stages TEXT NOT NULL, caller TEXT NOT NULL, agent TEXT NOT NULL
+);
+CREATE INDEX turns_in_call ON turns (sid, number);
 CREATE TABLE said (
     id INTEGER PRIMARY KEY, sid TEXT NOT NULL REFERENCES calls ON DELETE CASCADE,
     role TEXT NOT NULL, text TEXT NOT NULL, at_s REAL NOT NULL, ending TEXT NOT NULL

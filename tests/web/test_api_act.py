@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+import trio
 from call_desk import FakeCall, record
 from guests import CALL, House, house
 from operators import OWN, TO, ask, carrier_takes, live, office, recorded, ringing
 
-from voiced.call.parties import Entry
+from voiced.call.parties import Entry, Stage
 from voiced.config import Limits
 from voiced.dialog import events as ev
 from voiced.dialog.parting import Parting, Phrase, Transfer
@@ -151,7 +152,45 @@ async def test_a_call_that_is_not_live_is_left_alone(tmp_path: Path, deed: str, 
             there.desk.register.left(entry, record("hangup" if state == "over" else "socket-lost"))
         await there.recorder.flush()  # type: ignore[union-attr]
         answer = await ask(there, "POST", f"/v1/calls/{sid}/{deed}", GOOD[deed])
-        assert answer.error == (409, "not-live", "")
+        if (deed, state) == ("hangup", "placed"):
+            assert answer.status == 202  # it rings, and the carrier can stop that
+        else:
+            assert answer.error == (409, "not-live", "")
+
+
+async def carried_out(there: House) -> list[tuple[object, ...]]:
+    """What the carrier has been asked beside placing calls."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(there.desk.errands.run)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    return [what for what in there.desk.carrier.asked if what[0] != "create"]
+
+
+async def test_a_call_that_rings_is_called_off() -> None:
+    async with house(office()) as there:
+        carrier_takes(there)
+        sid = (await ask(there, "POST", "/v1/calls", {"to": TO})).json["sid"]
+        answer = await ask(there, "POST", f"/v1/calls/{sid}/hangup")
+        assert (answer.status, answer.json["status"]) == (202, "ringing")
+        assert await carried_out(there) == [("cancel", sid)]
+
+
+async def test_a_transferred_call_is_ended_by_the_carrier() -> None:
+    async with house(office()) as there:
+        there.desk.register.move(live(there), Stage.TRANSFERRING, 60.0)
+        there.desk.register.calls[CALL].call = None
+        answer = await ask(there, "POST", f"{ONE}/hangup")
+        assert (answer.status, answer.json["status"]) == (202, "transferring")
+        assert await carried_out(there) == [("end", CALL)]
+
+
+async def test_without_an_account_neither_can_be() -> None:
+    async with house(office()) as there:
+        there.desk.register.move(live(there), Stage.TRANSFERRING, 60.0)
+        there.desk.register.calls[CALL].call = None
+        there.desk.carrier.is_configured = False
+        assert (await ask(there, "POST", f"{ONE}/hangup")).error == (409, "not-live", "")
 
 
 @pytest.mark.parametrize("deed", ["sing", "Say", "say%20", "__class__", "%00"])

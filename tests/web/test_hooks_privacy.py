@@ -81,7 +81,7 @@ async def test_no_number_token_or_word_is_in_any_message(caplog: pytest.LogCaptu
     chosen = evolve(chosen, twilio=evolve(chosen.twilio, auth_token_secondary=Secret(SECONDARY)))
     urls: list[str] = []
     async with house(chosen) as there:
-        there.desk.carrier.error = CarrierError("it is down")
+        there.desk.carrier.error = CarrierError("it is down", code=20500)
         there.nursery.start_soon(there.desk.errands.run)
         await transferred(there, urls)
         await reported(there)

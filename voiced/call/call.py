@@ -75,6 +75,11 @@ class Call:
         """What was said in the end and stands in no record yet; from now on it does."""
         return self._chronicle.untold()
 
+    @property
+    def answered(self) -> int:
+        """How many utterances of the caller have been taken up on this stream."""
+        return sum(1 for turn in self._conversation.turns if turn.utterance)
+
     def past(self) -> Past:
         """What another stream of this call has to know."""
         return evolve(self._conversation.past(), started_at=self._span.started_at)

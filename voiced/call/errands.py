@@ -40,6 +40,10 @@ class Errands:
         """The carrier ends the call."""
         self._put(partial(self._carrier.end, sid))
 
+    def cancel(self, sid: str) -> None:
+        """The carrier stops ringing, or ends the call if somebody has just picked up."""
+        self._put(partial(self._carrier.cancel, sid))
+
     def fetch_back(self, sid: str) -> None:
         """The carrier leaves whatever it is doing and asks us about the call."""
         self._put(partial(self._carrier.redirect, sid, self._after_url))

@@ -52,7 +52,7 @@ class Orphans:
             since=call.opened_at,
             streams=1,
             fetched=1,
-            turns=call.turns,
+            turns=sum(each.role == "caller" for each in call.said),
         )
         self._switchboard.restore(entry)
         return entry

@@ -49,6 +49,9 @@ class Placing:
         twilio = self.settings.twilio
         if not twilio.phone_number:
             raise CallRefused("not-configured", "twilio.phone_number is not set: who is calling?")
+        if not self.carrier.is_configured:
+            keys = "twilio.account_sid and twilio.auth_token"
+            raise CallRefused("not-configured", f"{keys} must be set to place calls")
         ours = f"out-{secrets.token_urlsafe(16)}"
         parties = Parties(
             ours, agent, twilio.phone_number, to, Direction.OUTBOUND, variables, twilio.account_sid
@@ -56,9 +59,12 @@ class Placing:
         entry = self.switchboard.admit(parties, Stage.QUEUED, twilio.ring_s + ANSWER_S)
         try:
             made = await self.carrier.create(self._order(ours, to, agent))
-        except CarrierError:
-            self.switchboard.register.close(entry, "failed")
-            raise
+        except CarrierError as error:
+            if entry.is_named:
+                return entry  # its answer was lost, but the carrier has asked about the call
+            if error.retryable or error.code:
+                self.switchboard.register.close(entry, "failed")
+            raise  # else it may ring all the same, and whoever picks up is expected for a while
         self.switchboard.register.name(ours, made.sid)
         return entry
 

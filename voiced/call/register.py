@@ -168,7 +168,8 @@ class Register:
         call, entry.call = entry.call, None
         assert call is not None
         entry.past, entry.parting = call.past(), call.parting
-        entry.summary, entry.turns = record.summary(), entry.past.turns
+        entry.summary = record.summary()
+        entry.turns += call.answered
         entry.unsaid += call.take_said()
         if record.reason in LOST and entry.returns < MAX_RETURNS:
             self.move(entry, Stage.LOST, LOST_S)

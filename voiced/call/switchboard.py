@@ -91,6 +91,21 @@ class Switchboard:
         """Takes no more calls; those under way go on, and those already answered may come."""
         self._state = _State.DRAINING
 
+    def abandon(self, entry: Entry) -> bool:
+        """Ends a call that is on no stream: it rings, or talks elsewhere.
+
+        Returns whether the carrier is asked to; what it then tells of the call closes it.
+        """
+        if not self._errands.is_possible:
+            return False
+        if entry.stage is Stage.RINGING:
+            self._errands.cancel(entry.sid)
+            return True
+        if entry.stage is Stage.TRANSFERRING:
+            self._errands.end(entry.sid)
+            return True
+        return False
+
     def close_all(self, reason: str) -> None:
         """Has every call say goodbye and hang up."""
         for call in self.live.values():

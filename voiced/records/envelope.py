@@ -17,7 +17,7 @@ def stamp(at: float | None) -> str | None:
 
 
 def shown_call(row: sqlite3.Row, turns: int) -> dict[str, Any]:
-    """A call, from its row and the number of its turns."""
+    """A call, from its row and the number of turns in which the caller spoke."""
     return {
         "sid": row["sid"],
         "direction": row["direction"],

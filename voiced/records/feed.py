@@ -79,11 +79,12 @@ def _shown(record: Record) -> tuple[str, Mapping[str, object]]:
         case CallStatus():
             return "status", {"status": record.status}
         case TurnEnded():
-            said = [{"role": each.role, "text": each.text} for each in record.said]
-            stages = dict(record.stages_ms)
-            return "turn", {
-                "number": record.number, "ending": record.ending, "stages_ms": stages, "said": said
-            }  # fmt: skip
+            said = {
+                role: " ".join(each.text for each in record.said if each.role == role)
+                for role in ("caller", "agent")
+            }
+            stages = {"stages_ms": dict(record.stages_ms)}
+            return "turn", {"number": record.number, "ending": record.ending, **said, **stages}
         case Happened():
             return record.kind, record.detail
         case EngineFailed():

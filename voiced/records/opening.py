@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from voiced.records.schema import StoreError, migrate
+from voiced.records.schema import StoreError, known_version, migrate
 
 FILE: Final = "voiced.db"
 
@@ -42,7 +42,11 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            os.fchmod(file, 0o600)  # also one that a backup has put back
+        finally:
+            os.close(file)
         size = path.stat().st_size
         connection = sqlite3.connect(
             path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
@@ -63,6 +67,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, size: int) -> None:
+    known_version(connection)  # before anything is changed in it
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")

@@ -14,7 +14,11 @@ from voiced.records.envelope import (
 )
 from voiced.records.model import Direction, OpenCall, Said
 
-_CALL = "SELECT *, (SELECT count(*) FROM turns WHERE turns.sid = calls.sid) AS turns FROM calls"
+_CALL = (
+    "SELECT *, (SELECT count(*) FROM turns WHERE turns.sid = calls.sid AND turns.caller != '')"
+    " AS turns FROM calls"
+)
+"""Of the turns, those count in which the caller said something, as in the call's summary."""
 
 
 def calls(
@@ -68,7 +72,7 @@ def call(db: sqlite3.Connection, sid: str) -> dict[str, Any] | None:
         return None
     return shown | {
         "timeline": {
-            "turns": [shown_turn(row) for row in _of(db, "turns", sid, "number")],
+            "turns": [shown_turn(row) for row in _of(db, "turns", sid, "rowid")],
             "events": [shown_event(row) for row in _of(db, "events", sid)],
             "engine_failures": [shown_failure(row) for row in _of(db, "engine_failures", sid)],
         }
@@ -82,9 +86,11 @@ def transcript(db: sqlite3.Connection, sid: str) -> list[dict[str, Any]] | None:
     return [shown_said(row) for row in _of(db, "said", sid)]
 
 
-def turn(db: sqlite3.Connection, sid: str, number: int) -> dict[str, Any]:
-    """One turn, which there must be."""
-    row = db.execute("SELECT * FROM turns WHERE sid = ? AND number = ?", (sid, number)).fetchone()
+def latest_turn(db: sqlite3.Connection, sid: str) -> dict[str, Any]:
+    """The turn that was written last, which there must be."""
+    row = db.execute(
+        "SELECT * FROM turns WHERE sid = ? ORDER BY rowid DESC LIMIT 1", (sid,)
+    ).fetchone()
     return shown_turn(row)
 
 

@@ -40,9 +40,10 @@ MIGRATIONS: Final = (
         ending TEXT NOT NULL,
         stages TEXT NOT NULL,
         caller TEXT NOT NULL,
-        agent TEXT NOT NULL,
-        PRIMARY KEY (sid, number)
-    ) WITHOUT ROWID;
+        agent TEXT NOT NULL
+    );
+    -- Not unique: a call that goes on after its records were lost counts from the start again.
+    CREATE INDEX turns_in_call ON turns (sid, number);
     CREATE TABLE said (
         id INTEGER PRIMARY KEY,
         sid TEXT NOT NULL REFERENCES calls ON DELETE CASCADE,
@@ -89,11 +90,11 @@ MIGRATIONS: Final = (
 )
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Brings a database to this version; each step is made whole or not at all.
+def known_version(connection: sqlite3.Connection) -> int:
+    """The version of a database, if this program knows it. Changes nothing.
 
     Raises:
-        StoreError: it is of a later version than this program knows.
+        StoreError: it is a later one.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(MIGRATIONS):
@@ -101,5 +102,15 @@ def migrate(connection: sqlite3.Connection) -> None:
             f"the records are of version {version}, and this voiced knows {len(MIGRATIONS)} at"
             " most: install the newer voiced again, or move voiced.db elsewhere"
         )
+    return int(version)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Brings a database to this version; each step is made whole or not at all.
+
+    Raises:
+        StoreError: it is of a later version than this program knows.
+    """
+    version = known_version(connection)
     for number, script in enumerate(MIGRATIONS[version:], version + 1):
         connection.executescript(f"BEGIN;{script};PRAGMA user_version = {number};COMMIT;")

@@ -104,7 +104,7 @@ class Writer:
             for role in ("caller", "agent")
         }
         self._db.execute(
-            "INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 record.sid,
                 record.number,
@@ -116,7 +116,7 @@ class Writer:
             ),
         )
         self._say(record.sid, record.said)
-        shown = reading.turn(self._db, record.sid, record.number)
+        shown = reading.latest_turn(self._db, record.sid)
         self._owe("turn.ended", record.sid, record.at, {"turn": shown})
 
     @_write.register

@@ -158,9 +158,10 @@ class Api:
             known = await self.recorder.read(lambda store: store.call(sid))
             raise _not_live() if known else _unknown()
         event = deeds[deed](data, entry)
-        if entry.call is None:
+        if entry.call:
+            entry.call.request(event)
+        elif deed != "hangup" or not self.placing.switchboard.abandon(entry):
             raise _not_live()
-        entry.call.request(event)
         return jsonify(shown(entry)), HTTPStatus.ACCEPTED
 
     def _transfer(self, data: bytes, entry: Entry) -> ev.Event:

@@ -31,7 +31,7 @@ def shown(entry: Entry) -> dict[str, object]:
         "ended_at": None,
         "duration_s": None,
         "reason": None,
-        "turns": entry.call.past().turns if entry.call else entry.turns,
+        "turns": entry.turns + (entry.call.answered if entry.call else 0),
         "summary": dict(entry.summary),
         "variables": dict(parties.variables),
         "recording": bool(entry.recording),
