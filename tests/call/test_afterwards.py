@@ -344,3 +344,20 @@ async def test_requests_to_a_dead_carrier_do_not_pile_up(
     for _ in range(300):
         desk.errands.end(SID)
     assert len(caplog.records) == 300 - 256
+
+
+async def test_a_request_to_come_back_is_dropped_when_the_call_is_back(
+    autojump_clock: MockClock,
+) -> None:
+    """Carried out late, it would tear the new stream away."""
+    desk = await at_work()
+    entry = desk.live()
+    desk.over(entry, "socket-lost")
+    await trio.sleep(LOST_S)
+    desk.afterwards.sweep()
+    assert await desk.afterwards.next(SID, "in-progress") == Connect(entry)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.errands.run)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert desk.carrier.asked == []

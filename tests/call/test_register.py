@@ -6,6 +6,7 @@ from call_desk import SID, FakeCall, FakeRooms, at_work
 from trio.testing import MockClock
 
 from voiced.call.parties import Parties, Stage
+from voiced.call.register import ASKED_S
 from voiced.dialog.parting import Parting, Phrase, Transfer
 from voiced.errors import CallRefused
 from voiced.records.model import CallClosed, CallOpened, Direction, Said
@@ -175,3 +176,41 @@ async def test_a_call_that_is_closed_twice_is_on_record_once(autojump_clock: Moc
     desk.register.close(entry, "never-connected")
     desk.register.close(entry, "never-connected")
     assert desk.journal.ends == ["never-connected"]
+
+
+async def test_who_was_hung_up_on_is_waited_for_until_the_carrier_has_asked(
+    autojump_clock: MockClock,
+) -> None:
+    """Without an answer of ours the carrier would apologise to the person on the line."""
+    desk = await at_work()
+    desk.over(desk.live(), "operator", Parting("operator"))
+    assert desk.rooms.taken == 0
+    with trio.move_on_after(1) as waiting:
+        await desk.register.wait_quiet()
+    assert waiting.cancelled_caught
+    desk.register.asked(SID)
+    await desk.register.wait_quiet()
+
+
+async def test_a_carrier_that_does_not_ask_is_not_waited_for_long(
+    autojump_clock: MockClock,
+) -> None:
+    desk = await at_work()
+    desk.over(desk.live(), "operator", Parting("operator"))
+    with trio.fail_after(ASKED_S + 0.1):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(desk.afterwards.run)
+            await desk.register.wait_quiet()
+            nursery.cancel_scope.cancel()
+
+
+async def test_who_hung_up_himself_is_told_nothing_more(autojump_clock: MockClock) -> None:
+    desk = await at_work()
+    desk.over(desk.live(), "hangup")
+    await desk.register.wait_quiet()
+
+
+async def test_an_order_that_the_carrier_refused_was_no_call(autojump_clock: MockClock) -> None:
+    desk = await at_work()
+    desk.register.close(desk.register.admit(OURS, Stage.QUEUED, 90.0), "failed")
+    assert desk.journal.records == []

@@ -153,9 +153,11 @@ async def test_all_calls_may_be_closed_at_once(
     async with trio.open_nursery() as nursery:
         for sid in ("CA1", "CA2"):
             nursery.start_soon(board.take, board.answered(sid), socket(), SID)
+        nursery.start_soon(board.desk.afterwards.run)
         await trio.testing.wait_all_tasks_blocked()
         board.close_all("shutdown")
         await board.register.wait_quiet()
+        nursery.cancel_scope.cancel()
     assert [each["reason"] for each in ended(caplog)] == ["shutdown", "shutdown"]
 
 

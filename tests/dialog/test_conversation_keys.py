@@ -58,7 +58,7 @@ def test_a_number_with_its_terminator_is_the_callers_turn() -> None:
     assert call.phase is P.HEARING
     assert asked(press(call, "#", 6.5)) == "(keypad: 123)"
     assert (call.phase, call.turns[0].utterance) == (P.THINKING, "(keypad: 123)")
-    assert call.turns[0].times == TurnTimes(asked=6.5)
+    assert call.turns[0].times == TurnTimes(speech_ended=6.5, asked=6.5)
 
 
 def test_a_number_without_terminator_is_over_when_no_key_comes_for_a_while() -> None:

@@ -60,6 +60,7 @@ class Afterwards:
         entry = self._register.calls.get(sid)
         if entry and entry.stage is Stage.LIVE:
             await self._wait_left(entry)
+        self._register.asked(sid)
         if entry is None or self._register.calls.get(sid) is not entry:
             return HangUp()
         if call_status == "completed":  # the caller has gone as well
@@ -73,6 +74,8 @@ class Afterwards:
             return Dial(entry, transfer)
         if entry.stage is Stage.LOST:
             entry.returns += 1
+            if entry.fetching:
+                entry.fetching.cancel(reason="it has come back by itself")
             return self._fetch_back(entry, Phrase.RESUMED)
         self._register.close(entry, "never-connected")
         return HangUp(entry.parties.agent, "media")
@@ -155,15 +158,18 @@ class Afterwards:
         for entry in tuple(self._register.calls.values()):
             if entry.until > now:
                 continue
-            if entry.stage is Stage.LOST and not entry.fetched and self._errands.is_possible:
-                entry.fetched += 1
+            if entry.stage is Stage.LOST and not entry.fetching and self._errands.is_possible:
                 entry.until = now + FETCH_S
-                self._errands.fetch_back(entry.sid)
+                entry.fetching = self._errands.fetch_back(entry.sid)
                 continue
             if entry.stage in (Stage.LOST, Stage.AWAITED, Stage.PARTING):
                 self._errands.end(entry.sid)
             self._register.close(entry, _GIVEN_UP.get(entry.stage, "never-connected"))
-        return min((entry.until for entry in self._register.calls.values()), default=float("inf"))
+        for sid, until in tuple(self._register.unasked.items()):
+            if until <= now:
+                self._register.asked(sid)
+        owed = [entry.until for entry in self._register.calls.values()]
+        return min([*owed, *self._register.unasked.values()], default=float("inf"))
 
     async def run(self) -> None:
         """Sweeps whenever it is time, until cancelled."""

@@ -44,9 +44,19 @@ class Errands:
         """The carrier stops ringing, or ends the call if somebody has just picked up."""
         self._put(partial(self._carrier.cancel, sid))
 
-    def fetch_back(self, sid: str) -> None:
-        """The carrier leaves whatever it is doing and asks us about the call."""
-        self._put(partial(self._carrier.redirect, sid, self._after_url))
+    def fetch_back(self, sid: str) -> trio.CancelScope:
+        """The carrier leaves whatever it is doing and asks us about the call.
+
+        Cancel the scope if the call comes back by itself: fetched then, it would be torn away.
+        """
+        wanted = trio.CancelScope()
+
+        async def fetch() -> None:
+            with wanted:
+                await self._carrier.redirect(sid, self._after_url)
+
+        self._put(fetch)
+        return wanted
 
     def _put(self, errand: Errand) -> None:
         if not self.is_possible:

@@ -6,6 +6,7 @@ The records know them; the carrier knows which of them still live.
 import logging
 import time
 from collections.abc import Sequence
+from typing import Final
 
 import trio
 
@@ -19,6 +20,9 @@ from voiced.carrier.twilio import Carrier
 from voiced.dialog.manners import Past
 from voiced.errors import CallGone, CarrierError
 from voiced.records.model import OpenCall
+
+CRASH: Final = "crash"
+"""Why a call ended whose daemon did; the other reasons are told by those who were there."""
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +55,7 @@ class Orphans:
             past=Past(tuple(unsaid(each) for each in call.said), call.turns, began),
             since=call.opened_at,
             streams=1,
-            fetched=1,
+            fetching=trio.CancelScope(),  # it is asked for in `settle`, and once is enough
             turns=sum(each.role == "caller" for each in call.said),
         )
         self._switchboard.restore(entry)
@@ -74,21 +78,23 @@ class Orphans:
         except CarrierError as error:
             log.warning("a call of the run before cannot be asked for: %s", error)
             self._errands.end(sid)
-            return register.close(entry, "crash")
+            return register.close(entry, CRASH)
         if found.is_over:
-            return self._close(entry, "it has ended meanwhile")
+            transferred = entry.stage is Stage.TRANSFERRING
+            reason = "transferred" if transferred else CRASH
+            return self._close(entry, "it has ended meanwhile", reason)
         if entry.stage is Stage.TRANSFERRING:
             log.info("a transferred call of the run before goes on", extra={"fields": fields})
         elif found.status == "in-progress" and entry.stage is Stage.LOST:
             log.warning("fetching back a call of the run before", extra={"fields": fields})
-            self._errands.fetch_back(sid)
+            entry.fetching = self._errands.fetch_back(sid)
         elif entry.stage is Stage.LOST:
             self._errands.end(sid)
             self._close(entry, "it had not been answered")
         return None
 
-    def _close(self, entry: Entry, why: str) -> None:
+    def _close(self, entry: Entry, why: str, reason: str = CRASH) -> None:
         log.warning(
             "a call of the run before is closed: %s", why, extra={"fields": {"call": entry.sid}}
         )
-        self._switchboard.register.close(entry, "crash")
+        self._switchboard.register.close(entry, reason)

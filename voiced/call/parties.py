@@ -68,8 +68,8 @@ class Entry:
     answered_by: str = ""
     streams: int = 0
     returns: int = 0
-    fetched: int = 0
-    """How often its stream broke, and how often the carrier was asked to come back for that."""
+    fetching: trio.CancelScope | None = None
+    """The request to the carrier to come back; None: it has not been asked."""
     progress: Progress = field(factory=Progress)
     summary: Mapping[str, object] = field(factory=dict)
     unsaid: tuple[Said, ...] = ()

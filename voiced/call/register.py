@@ -34,11 +34,18 @@ LOST_S: Final = 3.0
 PARTING_S: Final = 15.0
 """It asks at once what is next, and gives up on us after 15 s."""
 
+ASKED_S: Final = 2.0
+"""A carrier that has not asked about a call that we hung up by then does not know of it any more;
+to one that asks and gets no answer, the person on the line hears an apology of the carrier's."""
+
 TRANSFER_S: Final = 4 * 3600.0
 """A transferred call is the carrier's; this is the longest that it lets one last."""
 
 MAX_RETURNS: Final = 1
 """A call whose stream breaks twice has a line that is not worth a third try."""
+
+HANGUP: Final = "hangup"
+"""The reason of a call that the carrier ended: it asks nothing more about it."""
 
 LOST: Final = frozenset({"socket-lost", "stalled"})
 REMEMBERED: Final = 10_000
@@ -67,6 +74,7 @@ class Register:
         self._max_calls = max_calls
         self._entries: dict[str, Entry] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
+        self._unasked: dict[str, float] = {}
         self._quiet = trio.Event()
         self._quiet.set()
         self._change = trio.Event()
@@ -75,6 +83,11 @@ class Register:
     def calls(self) -> Mapping[str, Entry]:
         """The calls that are not over."""
         return self._entries
+
+    @property
+    def unasked(self) -> Mapping[str, float]:
+        """The calls that we have hung up, and until when the carrier may ask what is next."""
+        return self._unasked
 
     @property
     def free(self) -> int:
@@ -87,7 +100,8 @@ class Register:
         await self._change.wait()
 
     async def wait_quiet(self) -> None:
-        """Returns when no call is live, awaited or between two stages."""
+        """Returns when no call is live, awaited or between two stages, and nobody has to be told
+        that his call is over."""
         await self._quiet.wait()
 
     def check(self, agent: str) -> None:
@@ -137,11 +151,6 @@ class Register:
         self.diary.opened(entry)
         return entry
 
-    def restore(self, entry: Entry) -> None:
-        """A call that an earlier run of the daemon left behind."""
-        self._entries[entry.sid] = entry
-        self._changed()
-
     def expect(self, entry: Entry, opening: Phrase | None) -> None:
         """Its next media socket may come; `opening` is what the agent says first then.
 
@@ -179,8 +188,15 @@ class Register:
             entry.free()
             self.move(entry, Stage.PARTING, PARTING_S)
         else:
+            if record.reason != HANGUP:  # it was us, and the carrier asks what is next
+                self._unasked[entry.sid] = trio.current_time() + ASKED_S
             self.close(entry, record.reason)
         entry.left.set()
+
+    def asked(self, sid: str) -> None:
+        """The carrier has asked what is next, or is not waited for any more."""
+        if self._unasked.pop(sid, None) is not None:
+            self._changed()
 
     def close(self, entry: Entry, reason: str) -> None:
         """The call is over."""
@@ -190,18 +206,20 @@ class Register:
         self._ended[entry.sid] = None
         if len(self._ended) > REMEMBERED:
             self._ended.popitem(last=False)
-        self.diary.closed(entry, reason)
+        if entry.is_named:  # the carrier has never taken the order for any other
+            self.diary.closed(entry, reason)
         self._changed()
 
     def move(self, entry: Entry, stage: Stage, within_s: float) -> None:
-        """The call goes on to another stage, for so long at most."""
+        """The call goes on to another stage, or comes to us in it, for so long at most."""
+        self._entries[entry.sid] = entry
         entry.stage, entry.until = stage, trio.current_time() + within_s
         self._changed()
 
     def _changed(self) -> None:
         self._change.set()
         self._change = trio.Event()
-        if any(entry.stage in _BUSY for entry in self._entries.values()):
+        if self._unasked or any(entry.stage in _BUSY for entry in self._entries.values()):
             if self._quiet.is_set():
                 self._quiet = trio.Event()
         else:

@@ -6,6 +6,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Final
 
+import trio
 from attrs import evolve
 
 from voiced.call.call import GOODBYE_S, Call
@@ -75,7 +76,7 @@ class Switchboard:
     def restore(self, entry: Entry) -> None:
         """A call that an earlier run of the daemon left behind, and its agent."""
         entry.persona = self._persona_for(entry.parties)
-        self.register.restore(entry)
+        self.register.move(entry, entry.stage, entry.until - trio.current_time())
 
     def check(self, agent: str) -> None:
         """Whether a call of this agent could be taken now.
@@ -139,7 +140,7 @@ class Switchboard:
     def _begin(self, entry: Entry, call: Call) -> None:
         log.info("call started", extra={"fields": {"agent": entry.parties.agent}})
         self.register.connected(entry, call)
-        if entry.streams == 1 and entry.persona:
+        if entry.persona:  # on each stream: a transfer had it raised
             self._errands.limit(entry.sid, entry.persona.max_call_s + GOODBYE_S + SLACK_S)
         if entry.answered_by:
             call.request(ev.MachineDetected(entry.answered_by))

@@ -88,6 +88,7 @@ class Listening:
         if not keys:
             return
         self._words.append((now, KEYPAD.format(keys)))
+        self._speech_ended = now  # nothing is awaited from the line
         self._endpointing.word(now)
 
     @property
