@@ -4,7 +4,6 @@ import os
 import signal
 from pathlib import Path
 
-import pytest
 import trio
 from line_house import BUSY, GOODBYE, GREETING, HUMAN, SPARE, house
 from line_tones import WAIT, heard, person, said
@@ -58,11 +57,6 @@ async def test_a_stopping_daemon_finishes_its_talks_and_leaves_the_transferred(
             assert hook.is_signed
 
 
-@pytest.mark.xfail(
-    reason="the daemon ends while its answer to the carrier's last question is under way",
-    raises=pytest.RaisesGroup(AssertionError),  # the last line; within the house it is deeper
-    strict=False,  # now and then the answer is through in time
-)
 async def test_the_last_call_of_a_stopping_daemon_is_seen_to_its_end(tmp_path: Path) -> None:
     with trio.fail_after(15):
         async with house(tmp_path) as there:

@@ -361,3 +361,16 @@ async def test_a_request_to_come_back_is_dropped_when_the_call_is_back(
         await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
     assert desk.carrier.asked == []
+
+
+async def test_a_request_that_was_carried_out_too_late_costs_nothing(
+    autojump_clock: MockClock,
+) -> None:
+    desk = await at_work()
+    entry = desk.live()
+    desk.over(entry, "socket-lost")
+    await trio.sleep(LOST_S)
+    desk.afterwards.sweep()
+    for _ in range(2):  # by itself, and because it was asked to
+        assert await desk.afterwards.next(SID, "in-progress") == Connect(entry)
+    assert await desk.afterwards.next(SID, "in-progress") == HangUp("default", "media")

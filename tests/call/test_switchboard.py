@@ -17,7 +17,7 @@ from voiced.call.switchboard import SLACK_S, Switchboard
 from voiced.dialog.parting import Phrase
 from voiced.errors import CallRefused
 from voiced.lab.carrier import Carrier, Playback
-from voiced.records.model import CallClosed, TurnEnded
+from voiced.records.model import CallClosed, Direction, TurnEnded
 
 
 def persona_for(_parties: Parties) -> Persona:
@@ -231,3 +231,20 @@ async def test_a_recording_has_the_name_of_its_call_and_part(tmp_path: Path) -> 
     (closed,) = desk.journal.of(CallClosed)
     assert isinstance(closed, CallClosed)
     assert closed.recording == file.name
+
+
+async def test_what_rings_when_the_time_is_over_stops_ringing(autojump_clock: MockClock) -> None:
+    board = Board()
+    board.register.admit(
+        Parties("out-1", "test", "+331", "+332", Direction.OUTBOUND), Stage.QUEUED, 90.0
+    )
+    board.register.name("out-1", CALL_SID)
+    with trio.move_on_after(5) as waiting:
+        await board.register.wait_quiet()
+    assert waiting.cancelled_caught
+    board.close_all("shutdown")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(board.desk.errands.run)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert board.desk.carrier.asked == [("cancel", CALL_SID)]

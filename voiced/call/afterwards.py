@@ -77,6 +77,9 @@ class Afterwards:
             if entry.fetching:
                 entry.fetching.cancel(reason="it has come back by itself")
             return self._fetch_back(entry, Phrase.RESUMED)
+        if entry.stage is Stage.AWAITED and entry.fetching:
+            entry.fetching = None  # our request to come back was carried out when it had come
+            return Connect(entry)
         self._register.close(entry, "never-connected")
         return HangUp(entry.parties.agent, "media")
 

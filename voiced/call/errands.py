@@ -10,6 +10,7 @@ import trio
 from voiced.call import channels
 from voiced.carrier.twilio import Carrier
 from voiced.errors import CarrierError
+from voiced.ops.busy import Busy
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class Errands:
         self._carrier = carrier
         self._after_url = after_url
         self._send, self._receive = channels.errands()
+        self.busy = Busy()
 
     @property
     def is_possible(self) -> bool:
@@ -63,6 +65,7 @@ class Errands:
             return
         try:
             self._send.send_nowait(errand)
+            self.busy.enter()
         except trio.WouldBlock:
             log.error("too many requests to the carrier are waiting; one is dropped")
 
@@ -78,3 +81,5 @@ class Errands:
                 await errand()
             except CarrierError as error:
                 log.warning("the carrier did not do as asked: %s", error)
+            finally:
+                self.busy.leave()

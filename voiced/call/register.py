@@ -100,7 +100,7 @@ class Register:
         await self._change.wait()
 
     async def wait_quiet(self) -> None:
-        """Returns when no call is live, awaited or between two stages, and nobody has to be told
+        """Returns when every call that there is talks elsewhere, and nobody has to be told
         that his call is over."""
         await self._quiet.wait()
 
@@ -226,4 +226,4 @@ class Register:
             self._quiet.set()
 
 
-_BUSY: Final = frozenset({Stage.AWAITED, Stage.LIVE, Stage.LOST, Stage.PARTING})
+_BUSY: Final = frozenset(set(Stage) - {Stage.TRANSFERRING})

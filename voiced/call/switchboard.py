@@ -108,9 +108,12 @@ class Switchboard:
         return False
 
     def close_all(self, reason: str) -> None:
-        """Has every call say goodbye and hang up."""
-        for call in self.live.values():
-            call.close(reason)
+        """Has every call say goodbye and hang up; those that ring stop ringing."""
+        for entry in self.register.calls.values():
+            if entry.call:
+                entry.call.close(reason)
+            elif entry.stage is Stage.RINGING:
+                self.abandon(entry)
 
     async def take(self, entry: Entry, socket: MediaSocket, stream_sid: str) -> None:
         """Conducts a call on an open media socket; returns when nothing of it is left there.

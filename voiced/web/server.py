@@ -20,6 +20,7 @@ from voiced.call.parties import Entry
 from voiced.config import Server, Tls
 from voiced.engines.capacity import Capacity
 from voiced.errors import CallRefused, StartupError, WireError
+from voiced.ops.busy import Busy
 from voiced.ops.shortcut import shortened
 from voiced.ops.sparing import Sparing
 from voiced.web import media
@@ -69,6 +70,7 @@ class Listening:
         self._app: AppWrapper = wrap_app(app, self._config.wsgi_max_body_size, "asgi")
         self._context = WorkerContext(None)
         self._crowd = Crowd(MAX_GUESTS)
+        self.exchanges = Busy()
         self._warned: defaultdict[str, Sparing] = defaultdict(Sparing)
 
     async def serve(
@@ -107,7 +109,7 @@ class Listening:
         http = Rewound(stream, head.alone(), EXCHANGE_S)
         state = ConnectionState({})
         try:
-            with http.limit:
+            with self.exchanges, http.limit:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(_close_when_cancelled, stream)
                     await TCPServer(self._app, self._config, self._context, state, http)  # type: ignore[arg-type]
