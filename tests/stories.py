@@ -505,7 +505,7 @@ class Line:
             Phrase.RESUMED: BACK_AGAIN,
             Phrase.VOICEMAIL: MESSAGE,
         }
-        engines = Engines([self.stt], [self.llm], [self.tts])
+        engines = Engines(self.stt, self.llm, self.tts)
         return Persona(
             "test", "en", self.manners, texts, engines, book, self.max_call_s, self.toolbox
         )

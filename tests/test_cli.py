@@ -10,8 +10,10 @@ import pytest
 import trio
 
 from voiced import __version__, cli, daemon
+from voiced.audio import wavfile
+from voiced.client.speak import Keep, Text
 
-OURS = ("run", "config", "check", "demo", "lab", "phone")
+OURS = ("run", "config", "check", "speak", "hear", "demo", "lab", "phone")
 MINIMAL = """
 [stt.kyutai]
 type = "moshi"
@@ -143,6 +145,61 @@ def test_a_lab_that_is_not_installed_is_told(
     monkeypatch.setattr(cli.importlib, "import_module", absent)
     assert cli.main(["lab"]) == 1
     assert "the lab needs pocketsphinx" in capsys.readouterr().err
+
+
+def test_the_options_need_none_of_the_labs_libraries() -> None:
+    code = "import sys; from voiced import cli; cli.parser(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not {"matplotlib", "pocketsphinx"} & set(done.stdout.split())
+
+
+def test_speaking_with_a_voice_that_is_away_is_1_and_a_sentence(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = config.with_name("said.wav")
+    assert cli.main(["speak", "Hello", "-o", str(output), "--config", str(config)]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("voiced: tts kyutai: nothing listens at ws://127.0.0.1:1/api/tts")
+    assert not output.exists()
+
+
+def test_what_is_spoken_is_kept_as_a_wav(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def spoken(settings: object, text: Text, keep: Keep, tell: object) -> int:
+        await trio.lowlevel.checkpoint()
+        assert text == Text("Hello", "kyutai", "default")
+        keep.write(b"\xff" * 80)
+        return 0
+
+    monkeypatch.setattr(cli, "speak", spoken)
+    output = config.with_name("said.wav")
+    asked = ["speak", "Hello", "--tts", "kyutai", "--agent", "default", "-o", str(output)]
+    assert cli.main([*asked, "--config", str(config)]) == 0
+    assert output.read_bytes()[:4] == b"RIFF"
+    assert len(output.read_bytes()) == 44 + 160
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "cannot be read (No such file or directory)"), (b"Ogg", "not a WAV file")],
+)
+def test_hearing_what_is_no_sound_is_1_and_a_sentence(
+    config: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, said: str
+) -> None:
+    path = config.with_name("caller.wav")
+    if content is not None:
+        path.write_bytes(content)
+    assert cli.main(["hear", str(path), "--config", str(config)]) == 1
+    assert capsys.readouterr().err.startswith(f"voiced: {path}: {said}")
+
+
+def test_hearing_with_an_ear_that_is_away_is_1_and_a_sentence(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = config.with_name("caller.wav")
+    path.write_bytes(wavfile.mono(b"\xff" * 160))
+    assert cli.main(["hear", str(path), "--config", str(config)]) == 1
+    assert "voiced: stt kyutai: nothing listens at" in capsys.readouterr().err
 
 
 def voiced(*arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -135,7 +135,7 @@ async def running(of: Settings) -> AsyncIterator[Running]:
 @pytest.fixture(autouse=True)
 def engines(monkeypatch: pytest.MonkeyPatch) -> EngineSet:
     pretended = engine_set()
-    monkeypatch.setattr(house, "build_engines", lambda settings, http: pretended)
+    monkeypatch.setattr(house, "build_engines", lambda settings, http, tell: pretended)
     return pretended
 
 

@@ -4,24 +4,31 @@ import argparse
 import importlib
 import logging
 import os
-import re
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Final
 
 import trio
 
 from voiced import __version__, daemon
+from voiced.audio import wavfile
+from voiced.audio.frame import SAMPLE_RATE, SILENT_FRAME, Framer
+from voiced.audio.level import Level, LevelChange
 from voiced.client import address
 from voiced.client import commands as operate
+from voiced.client.arguments import add_call_commands, add_trials, token
 from voiced.client.check import check, check_json
+from voiced.client.choice import TrialError
+from voiced.client.hear import Line, Packet, hear
 from voiced.client.run import ApiCommand, on, until_interrupted
-from voiced.config import Secret, Settings, load, locate, render
-from voiced.config.declare import TOKEN
-from voiced.config.engines import HTTP
+from voiced.client.speak import Keep, Text, speak
+from voiced.config import Settings, load, locate, render
+from voiced.dialog.events import SpeechStarted, SpeechStopped
 from voiced.errors import ConfigError, StartupError, VoicedError
+from voiced.lab.options import add_lab_commands
 from voiced.ops import log as logs
 from voiced.ops.log import LogFormat
 
@@ -46,100 +53,16 @@ def parser() -> argparse.ArgumentParser:
     asks = commands.add_parser("check", help="asks every engine and the carrier for real")
     asks.add_argument("--json", action="store_true", help="for programs")
     asks.set_defaults(run=_check)
-    _add_call_commands(commands)
+    for trial, does in zip(add_trials(commands), (_speak, _hear), strict=True):
+        trial.set_defaults(run=does)
+    for command in add_call_commands(commands):
+        command.set_defaults(run=_on_calls)
     for command in commands.choices.values():
         command.add_argument("--config", type=Path, metavar="FILE", help="default: VOICED_CONFIG,"
                              " else /etc/voiced/voiced.toml")  # fmt: skip
-    _add_lab_commands(commands)
-    return whole
-
-
-def _add_call_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """What an operator does with the calls of a running daemon."""
-    added = {
-        name: commands.add_parser(name, help=help_text)
-        for name, help_text in (
-            ("dial", "places a call, and prints its SID"),
-            ("calls", "the live calls"),
-            ("show", "draws the timeline of a call"),
-            ("tail", "events as they come, until Ctrl-C"),
-            ("interrupt", "has the agent stop speaking and listen"),
-            ("hangup", "ends a call, with a goodbye"),
-            ("say", "has the agent say a text, word for word"),
-            ("transfer", "puts a caller through"),
-        )
-    }
-    dial = added["dial"]
-    dial.add_argument("number", type=_number, metavar="NUMBER")
-    dial.add_argument("--agent", default="", metavar="NAME")
-    dial.add_argument("--var", type=_variable, action="append", default=[], metavar="KEY=VALUE",
-                      help="told to the agent; may be given again")  # fmt: skip
-    dial.add_argument("--wait", action="store_true", help="follow it; 1 if nobody was reached")
-    added["calls"].add_argument("--all", action="store_true", help="the past ones too")
-    for name in ("show", "tail", "interrupt", "hangup", "say", "transfer"):
-        added[name].add_argument("call", nargs="?" if name == "tail" else None, default="",
-                                 metavar="CALL", help="its SID, or its beginning")  # fmt: skip
-    for name in ("calls", "show"):
-        added[name].add_argument("--json", action="store_true", help="for programs")
-    added["say"].add_argument("text", metavar="TEXT")
-    added["transfer"].add_argument("to", metavar="TO", help="a number, or a name in transfers")
-    added["transfer"].add_argument("--warm", action="store_true", help="told what it is about")
-    for command in added.values():
-        command.add_argument("--url", type=_url, metavar="URL", help="another daemon than ours")
-        command.add_argument("--token", type=_token, metavar="TOKEN", help="else VOICED_API_TOKEN")
-        command.set_defaults(run=_on_calls)
-
-
-def _add_lab_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    demo = commands.add_parser("demo", help="a whole call on this machine: no keys, no GPU")
-    demo.add_argument("--folder", type=Path, default=Path("demo"), help="where the call is left")
-    lab = commands.add_parser("lab", help="the stand-in engines, on ports of their own")
-    for option, default, help_text in (
-        ("--stt-port", 8190, "0: any that is free"),
-        ("--tts-port", 8180, ""),
-        ("--llm-port", 8111, ""),
-        ("--stt-slots", 16, "batch_size of the STT"),
-        ("--tts-slots", 8, "batch_size of the TTS"),
-        ("--stt-delay-steps", 6, "steps of 80 ms before a word can be told"),
-        ("--first-audio-ms", 250.0, "of the TTS, from its third word"),
-        ("--speed", 0.4, "of the TTS: seconds of work for a second of sound"),
-        ("--first-token-ms", 200.0, "of the LLM"),
-        ("--tokens-per-s", 60.0, "of the LLM"),
-    ):
-        help_text = f"{help_text} (default {default})".strip()
-        lab.add_argument(option, type=type(default), default=default, metavar="N", help=help_text)
-    lab.add_argument("--voice", choices=["espeak", "tone"], default="espeak")
-    lab.add_argument("--ear", choices=["sphinx", "words"], default="sphinx")
-    lab.add_argument("--sentence", action="append", metavar="TEXT",
-                     help="what the ear `words` hears, one for each burst of sound")  # fmt: skip
-    lab.add_argument("--llm-log", type=Path, metavar="FILE", help="the LLM's requests, JSON lines")
-    phone = commands.add_parser("phone", help="a software Twilio: calls a running daemon")
-    phone.add_argument("url", nargs="?", default="http://127.0.0.1:8765", metavar="URL")
-    says = phone.add_mutually_exclusive_group(required=True)
-    says.add_argument("--say", action="append", metavar="TEXT", help="may be given again")
-    says.add_argument("--wav", type=Path, metavar="FILE")
-    says.add_argument("--script", type=Path, metavar="FILE", help="turns with barge-ins, TOML")
-    phone.add_argument("--public-url", default="", help="the daemon's server.public_url")
-    phone.add_argument("--auth-token", default="", help="signs as Twilio would")
-    phone.add_argument("--folder", type=Path, help="where to leave what was heard")
-    _add_exchange_options(phone)
-    for command in (demo, lab, phone):
+    for command in add_lab_commands(commands):
         command.set_defaults(run=_lab)
-
-
-def _add_exchange_options(phone: argparse.ArgumentParser) -> None:
-    """A REST API beside the telephone: the daemon's `twilio.api_url`."""
-    phone.add_argument("--api-port", type=int, metavar="N",
-                       help="serves Twilio's REST API here (0: any that is free)")  # fmt: skip
-    phone.add_argument("--api-account", default="", help="the daemon's twilio.account_sid")
-    phone.add_argument("--calls", type=int, default=1, metavar="N", help="to answer (default 1)")
-    phone.add_argument("--from", dest="sender", default="", help="the person's number")
-    phone.add_argument("--to", default="", help="the daemon's twilio.phone_number")
-    phone.add_argument("--answer", action="store_true", help="waits for calls of the daemon's")
-    phone.add_argument("--human", choices=["answered", "busy", "no-answer", "failed"],
-                       default="answered", help="who is behind a transfer's number")  # fmt: skip
-    phone.add_argument("--verdict", choices=["human", "busy", "no-answer", "failed", "machine"],
-                       default="human", help="who answers a call of the daemon's")  # fmt: skip
+    return whole
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -161,12 +84,43 @@ def _config(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
-    ended = _until_interrupted(partial(check_json if arguments.json else check, settings, _tell))
-    if ended is None:
-        raise KeyboardInterrupt
+    ended = _to_its_end(partial(check_json if arguments.json else check, settings, _tell))
     for warning in settings.warnings:
         _complain(warning)
     return ended
+
+
+def _speak(arguments: argparse.Namespace) -> int:
+    settings, path = _settings(arguments), arguments.output
+    text = Text(arguments.text, arguments.tts, arguments.agent)
+    keep = Keep(path, lambda mulaw: path.write_bytes(wavfile.mono(mulaw))) if path else None
+    return _to_its_end(partial(speak, settings, text, keep, _tell))
+
+
+def _hear(arguments: argparse.Namespace) -> int:
+    settings, path = _settings(arguments), arguments.file
+    try:
+        mulaw = wavfile.telephone(path.read_bytes())
+    except OSError as error:
+        raise TrialError(f"{path}: cannot be read ({error.strerror})") from None
+    except wavfile.WavError as error:
+        raise TrialError(f"{path}: {error}") from None
+    line = Line(_packets(mulaw), len(mulaw) / SAMPLE_RATE)
+    return _to_its_end(partial(hear, settings, arguments.stt, line, _tell))
+
+
+def _packets(mulaw: bytes) -> Iterator[Packet]:
+    """The sound as a call's line brings it, and silence without end; judged as in a call."""
+    level, framer = Level(), Framer()
+    sound = [*framer.feed(mulaw), *framer.flush()]
+    for frame in chain(sound, repeat(SILENT_FRAME)):
+        match level.feed(frame):
+            case LevelChange.SPEECH_STARTED:
+                yield Packet(frame, SpeechStarted())
+            case LevelChange.SPEECH_STOPPED:
+                yield Packet(frame, SpeechStopped(level.quiet_s))
+            case _:
+                yield Packet(frame)
 
 
 def _on_calls(arguments: argparse.Namespace) -> int:
@@ -175,6 +129,13 @@ def _on_calls(arguments: argparse.Namespace) -> int:
     if ended is None and arguments.command != "tail":
         raise KeyboardInterrupt
     return ended or 0
+
+
+def _to_its_end(command: Callable[[], Awaitable[int]]) -> int:
+    ended = _until_interrupted(command)
+    if ended is None:
+        raise KeyboardInterrupt
+    return ended
 
 
 def _until_interrupted(command: Callable[[], Awaitable[int]]) -> int | None:
@@ -204,32 +165,8 @@ def _command(arguments: argparse.Namespace) -> ApiCommand:
 def _address(arguments: argparse.Namespace) -> address.Address:
     if arguments.url is None:
         return address.configured(_settings(arguments), arguments.token)
-    token = os.environ.get("VOICED_API_TOKEN", "").strip()
-    return address.elsewhere(arguments.url, arguments.token or (_token(token) if token else None))
-
-
-def _number(text: str) -> str:
-    """As people write numbers; the daemon judges what is left."""
-    return re.sub(r"[\s.()/-]", "", text)
-
-
-def _variable(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise argparse.ArgumentTypeError("write it as KEY=VALUE")
-    return name, value
-
-
-def _url(text: str) -> str:
-    if fault := HTTP.fault(text):
-        raise argparse.ArgumentTypeError(f"{fault}; write {HTTP.use}")
-    return text
-
-
-def _token(text: str) -> Secret:
-    if fault := TOKEN.fault(text):
-        raise argparse.ArgumentTypeError(fault)
-    return Secret(text)
+    known = os.environ.get("VOICED_API_TOKEN", "").strip()
+    return address.elsewhere(arguments.url, arguments.token or (token(known) if known else None))
 
 
 def _lab(arguments: argparse.Namespace) -> int:

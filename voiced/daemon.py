@@ -17,6 +17,7 @@ from voiced.call.persona import constant_texts
 from voiced.call.phrases import PhraseBook
 from voiced.config import DEFAULT_AGENT, Settings
 from voiced.engines.build import EngineSet
+from voiced.engines.cartesia import CartesiaTts
 from voiced.engines.llm_http import http_client
 from voiced.engines.roles import Tts
 from voiced.engines.warm import keep_warm
@@ -52,7 +53,7 @@ async def run(
     way; a second one ends them at once.
 
     Raises:
-        StartupError: it cannot listen, or an engine's type is not supported.
+        StartupError: it cannot listen.
     """
     async with http_client() as http, httpx.AsyncClient() as rest, webhook_client() as posting:
         house = build(settings, http, rest)
@@ -90,6 +91,9 @@ def _start(house: House, posting: httpx.AsyncClient, nursery: trio.Nursery) -> N
     for name, llm in house.engines.llm.items():
         tell = partial(house.capacity.reached, "llm", name)
         nursery.start_soon(partial(keep_warm, llm, tell=tell))
+    for name, tts in house.engines.tts.items():
+        if isinstance(tts, CartesiaTts):  # one connection for all its replies
+            nursery.start_soon(tts.run, partial(house.capacity.reached, "tts", name))
     nursery.start_soon(house.capacity.watch)
     nursery.start_soon(_prepare_all, settings, house.engines, house.book)
     nursery.start_soon(house.errands.run)
@@ -118,7 +122,7 @@ async def _prepare_all(settings: Settings, engines: EngineSet, book: PhraseBook)
         failed = []
         for name, text in missing:
             agent = settings.agents[name]
-            if not await _prepare(name, engines.of(agent).tts[0], text, agent.language, book):
+            if not await _prepare(name, engines.voices(agent)[0], text, agent.language, book):
                 failed.append((name, text))
         missing = failed
         if not missing:

@@ -1,6 +1,9 @@
 """The composition root: builds every part of the daemon from the settings, and joins them."""
 
+import logging
+import time
 from datetime import date
+from functools import partial
 
 import httpx
 from attrs import frozen
@@ -19,7 +22,10 @@ from voiced.carrier.twilio import Carrier
 from voiced.config import Settings, is_withheld
 from voiced.engines.build import EngineSet, build_engines
 from voiced.engines.capacity import Capacity
+from voiced.engines.fallback import Failover
+from voiced.ops.log import call_sid
 from voiced.records.feed import Feed
+from voiced.records.model import EngineFailed
 from voiced.records.recorder import Recorder
 from voiced.web.api import Api, recordings
 from voiced.web.door import Door
@@ -27,6 +33,8 @@ from voiced.web.gate import Gate
 from voiced.web.hooks import AFTER
 from voiced.web.limits import RateLimit
 from voiced.web.server import Listening
+
+log = logging.getLogger(__name__)
 
 
 @frozen
@@ -50,15 +58,12 @@ def build(settings: Settings, http: httpx.AsyncClient, carrier_http: httpx.Async
 
     `carrier_http` is a client of its own: an order to place a call must not go out on a
     connection that has idled for minutes, since it cannot be repeated.
-
-    Raises:
-        StartupError: an engine's type is not supported.
     """
-    engines = build_engines(settings, http)
-    book = PhraseBook(settings.records.directory / "phrases")
-    capacity = Capacity(settings, http)
     recorder = Recorder(settings.records.directory, subscriptions(settings))
     feed = Feed(recorder.put)
+    engines = build_engines(settings, http, partial(_took_over, feed))
+    book = PhraseBook(settings.records.directory / "phrases")
+    capacity = Capacity(settings, http)
     carrier = Carrier(settings.twilio, carrier_http)
     errands = Errands(carrier, settings.server.public_url.rstrip("/") + AFTER)
     register = Register(capacity, feed, settings.server.max_calls)
@@ -85,6 +90,17 @@ def build(settings: Settings, http: httpx.AsyncClient, carrier_http: httpx.Async
         Orphans(switchboard, carrier, errands),
         Listening(door, api, gate, capacity),
     )
+
+
+def _took_over(feed: Feed, failover: Failover) -> None:
+    """A spare goes on where an engine failed; where none does, the call itself tells that."""
+    if failover.spare is None:
+        return
+    fields = {"spare": failover.spare, "reason": failover.reason}
+    log.warning("%s", failover.message, extra={"fields": fields})
+    if sid := call_sid.get():
+        failed = (failover.role, failover.engine, failover.reason, failover.message)
+        feed.put(EngineFailed(sid, time.time(), *failed))
 
 
 def subscriptions(settings: Settings) -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ from voiced.engines.roles import Engines
 
 def built(agent: Agent) -> Persona:
     said = variables(agent, caller="+331", called="+332", today=date(2026, 11, 20))
-    engines = Engines([FakeStt()], [FakeLlm()], [FakeTts()])
+    engines = Engines(FakeStt(), FakeLlm(), FakeTts())
     return persona("front-desk", agent, engines, PhraseBook(Path("/nonexistent")), said)
 
 

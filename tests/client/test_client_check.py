@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 import httpx
@@ -21,13 +21,7 @@ from voiced import cli
 from voiced.carrier.twilio import Carrier
 from voiced.client import check as checking
 from voiced.client.check import ask_all, probes
-from voiced.client.check_engines import (
-    Sound,
-    ask_llm,
-    ask_stt,
-    ask_tts,
-    modules_url,
-)
+from voiced.client.check_engines import ask_llm, ask_stt, ask_tts
 from voiced.client.check_report import Answer, Row, State, can_serve, report, report_object
 from voiced.config import (
     Agent,
@@ -42,9 +36,13 @@ from voiced.config import (
     Settings,
     Twilio,
 )
-from voiced.dialog.events import SpeechEvent, SpokenAudio, SpokenWord
+from voiced.dialog.events import SpeechEvent, SpokenAudio
 from voiced.engines.llm_http import http_client
-from voiced.lab.engines import EarKind, Lab, LabSettings, VoiceKind, run_lab
+from voiced.engines.roles import Llm, Stt, Tts
+from voiced.errors import EngineTimeout
+from voiced.lab import anthropic as lab_anthropic
+from voiced.lab import cartesia_faults, deepgram_faults
+from voiced.lab.engines import CARTESIA_VOICE, EarKind, Lab, LabSettings, VoiceKind, run_lab
 from voiced.lab.faults import Fault, Kind, LlmFault
 from voiced.wire.signature import is_valid
 
@@ -84,20 +82,43 @@ QUICK = LabSettings(
 )  # fmt: skip
 
 
+KEY = Secret("public_token")
+
+
 @define
 class House:
     """A running lab, and the settings that lead to it."""
 
     lab: Lab
     http: httpx.AsyncClient
-    stt: MoshiStt = field(init=False)
-    tts: MoshiTts = field(init=False)
-    llm: OpenAiLlm = field(init=False)
+    engines: dict[str, dict[str, Any]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.stt = MoshiStt(url=self.lab.stt_url)
-        self.tts = MoshiTts(url=self.lab.tts_url)
-        self.llm = OpenAiLlm(base_url=self.lab.llm_url, model="lab")
+        lab = self.lab
+        self.engines = {
+            "stt": {
+                "lab": MoshiStt(url=lab.stt_url),
+                "deepgram": DeepgramStt(url=lab.deepgram_url, api_key=KEY, language="en"),
+                "flux": DeepgramStt(url=lab.deepgram_url, api_key=KEY, model="flux-general-en",
+                                    language="en"),
+            },
+            "llm": {
+                "lab": OpenAiLlm(base_url=lab.llm_url, model="lab"),
+                "anthropic": AnthropicLlm(base_url=lab.anthropic_url, api_key=KEY),
+            },
+            "tts": {
+                "lab": MoshiTts(url=lab.tts_url),
+                "cartesia": CartesiaTts(url=lab.cartesia_url, api_key=KEY, voice=CARTESIA_VOICE),
+            },
+        }  # fmt: skip
+
+    async def ask(self, role: str, name: str, **changes: Any) -> Row:
+        """Asks one of them alone."""
+        changed = evolve(self.engines[role][name], **changes)
+        of = settings(**({"stt": {}, "llm": {}, "tts": {}} | {role: {name: changed}}))
+        probe = next(probes(of, self.http, Carrier(of.twilio, self.http)))
+        assert probe.ask is not None
+        return await probe.ask(probe.row)
 
 
 async def with_lab(test: Callable[[House], Awaitable[None]]) -> None:
@@ -109,17 +130,16 @@ async def with_lab(test: Callable[[House], Awaitable[None]]) -> None:
 
 async def test_a_house_whose_engines_all_work() -> None:
     async def test(house: House) -> None:
-        of = settings(
-            Twilio(verify_signatures=False), "http://127.0.0.1:8765",
-            stt={"lab": house.stt}, llm={"lab": house.llm}, tts={"lab": house.tts},
-        )  # fmt: skip
-        stt, llm, tts, *others = await checking.found(of)
-        assert [verdict(each) for each in (stt, llm, tts)] == [WORKING] * 3
-        assert (stt.free, stt.slots, tts.free, tts.slots) == (3, 3, 2, 2)
-        assert all(each.first_ms is not None for each in (stt, llm, tts))
-        assert tts.real_time is None or tts.real_time > 0.5
-        assert [each.state for each in others] == [State.NOT_CONFIGURED] * 4
-        assert can_serve(of, [stt, llm, tts, *others])
+        of = settings(Twilio(verify_signatures=False), "http://127.0.0.1:8765", **house.engines)
+        rows = await checking.found(of)
+        engines = {each.name: each for each in rows[:7]}
+        assert [verdict(each) for each in rows[:7]] == [WORKING] * 7
+        assert all(each.first_ms is not None for each in rows[:7])
+        assert [each.state for each in rows[7:]] == [State.NOT_CONFIGURED] * 4
+        slots = [(each.role, each.free, each.slots) for each in rows[:7] if each.slots is not None]
+        assert slots == [("stt", 3, 3), ("tts", 2, 2)]
+        assert engines["deepgram"].slots is None
+        assert can_serve(of, rows)
         told: list[str] = []
         assert await checking.check(of, told.append) == 0
         assert told[-1] == "a call can be served"
@@ -139,10 +159,8 @@ async def test_a_house_whose_engines_all_work() -> None:
 async def test_moshi_servers_that_refuse(fault: Kind, authorised: Answer, said: str) -> None:
     async def test(house: House) -> None:
         house.lab.stt.fault = house.lab.tts.fault = Fault(fault)
-        for found in (
-            await ask_stt(row("stt"), house.stt, house.http),
-            await ask_tts(row("tts"), house.tts, house.http),
-        ):
+        for role in ("stt", "tts"):
+            found = await house.ask(role, "lab")
             assert verdict(found) == (State.FAILED, Answer.YES, authorised)
             assert said in found.hint
             assert not found.hint.startswith(found.role)
@@ -152,8 +170,7 @@ async def test_moshi_servers_that_refuse(fault: Kind, authorised: Answer, said: 
 
 async def test_a_wrong_path_is_reached_and_not_authorised() -> None:
     async def test(house: House) -> None:
-        wrong = MoshiStt(url=house.lab.stt_url + "/no", api_key=None)
-        found = await ask_stt(row("stt"), wrong, house.http)
+        found = await house.ask("stt", "lab", url=house.lab.stt_url + "/no", api_key=None)
         assert verdict(found) == (State.FAILED, Answer.YES, Answer.UNKNOWN)
         assert "no module at this path" in found.hint
         assert found.slots is None
@@ -161,23 +178,90 @@ async def test_a_wrong_path_is_reached_and_not_authorised() -> None:
     await with_lab(test)
 
 
-async def test_nobody_there_is_not_reached() -> None:
-    closed = "127.0.0.1:1"
+NOBODY = "127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
+    ("role", "engine"),
+    [
+        ("stt", MoshiStt(url=f"ws://{NOBODY}/api/asr-streaming")),
+        ("stt", DeepgramStt(url=f"ws://{NOBODY}")),
+        ("llm", OpenAiLlm(base_url=f"http://{NOBODY}/v1")),
+        ("llm", AnthropicLlm(base_url=f"http://{NOBODY}")),
+        ("tts", MoshiTts(url=f"ws://{NOBODY}/api/tts", api_key=None)),
+        ("tts", CartesiaTts(url=f"ws://{NOBODY}", voice="v")),
+    ],
+    ids=str,
+)
+async def test_nobody_there_is_not_reached(role: str, engine: Any) -> None:
+    of = settings(**({"stt": {}, "llm": {}, "tts": {}} | {role: {"x": engine}}))
     async with http_client() as http:
-        for found in (
-            await ask_stt(row("stt"), MoshiStt(url=f"ws://{closed}/api/asr-streaming"), http),
-            await ask_tts(row("tts"), MoshiTts(url=f"ws://{closed}/api/tts", api_key=None), http),
-            await ask_llm(row("llm"), OpenAiLlm(base_url=f"http://{closed}/v1"), http),
+        probe = next(probes(of, http, Carrier(of.twilio, http)))
+        assert probe.ask is not None
+        found = await probe.ask(probe.row)
+    assert verdict(found) == (State.FAILED, Answer.NO, Answer.UNKNOWN)
+    assert "nothing listens" in found.hint
+
+
+async def test_who_never_answers_a_dial_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    async def silent(url: str) -> trio.abc.Stream:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    class Deaf:
+        def transcription(self) -> Any:
+            raise EngineTimeout("x", "stt", "no way to it")
+
+    monkeypatch.setattr("voiced.client.check_engines.dial", silent)
+    found = await ask_stt(row("stt", "x"), cast(Stt, Deaf()), MoshiStt())
+    assert verdict(found) == (State.FAILED, Answer.NO, Answer.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "variable"),
+    [
+        ("stt", "lab", "KYUTAI_API_KEY"), ("stt", "deepgram", "DEEPGRAM_API_KEY"),
+        ("llm", "anthropic", "ANTHROPIC_API_KEY"),
+        ("tts", "lab", "KYUTAI_API_KEY"), ("tts", "cartesia", "CARTESIA_API_KEY"),
+    ],
+)  # fmt: skip
+async def test_a_wrong_key_is_told_and_where_it_is_set(role: str, name: str, variable: str) -> None:
+    async def test(house: House) -> None:
+        for wrong, said in ((Secret("hushhush"), "Mend it"), (None, "None is set")):
+            found = await house.ask(role, name, api_key=wrong)
+            assert verdict(found) == (State.FAILED, Answer.YES, Answer.NO)
+            assert "does not accept the api_key" in found.hint
+            assert f"{said}: api_key in [{role}.{name}], or {variable}" in found.hint
+            assert "hushhush" not in found.hint
+
+    await with_lab(test)
+
+
+async def test_what_an_account_is_refused_for_is_told() -> None:
+    async def test(house: House) -> None:
+        cloud = house.lab.cloud
+        cloud.deepgram.fault = deepgram_faults.DeepgramFault(deepgram_faults.Kind.NO_CREDIT)
+        cloud.cartesia.fault = cartesia_faults.CartesiaFault(cartesia_faults.Kind.UNKNOWN_VOICE)
+        cloud.anthropic.fault = lab_anthropic.AnthropicFault.NO_CREDIT
+        for role, name, said in (
+            ("stt", "deepgram", "no credit left"),
+            ("llm", "anthropic", "no credit left"),
+            ("tts", "cartesia", "check voice"),
         ):
-            assert verdict(found) == (State.FAILED, Answer.NO, Answer.UNKNOWN)
-            assert "nothing listens" in found.hint
+            found = await house.ask(role, name)
+            assert verdict(found) == (State.FAILED, Answer.YES, Answer.UNKNOWN)
+            assert said in found.hint
+
+    await with_lab(test)
 
 
 @pytest.mark.parametrize(
     ("fault", "reachable", "authorised", "said"),
     [
-        (LlmFault.UNAUTHORISED, Answer.YES, Answer.NO, "does not accept the api_key"),
-        (LlmFault.NOT_FOUND, Answer.YES, Answer.UNKNOWN, "has no model"),
+        (LlmFault.UNAUTHORISED, Answer.YES, Answer.NO, "or OPENAI_API_KEY"),
+        (LlmFault.NOT_FOUND, Answer.YES, Answer.UNKNOWN, "`ollama pull lab`"),
         (LlmFault.RATE_LIMITED, Answer.YES, Answer.YES, "limits our rate"),
         (LlmFault.EMPTY, Answer.YES, Answer.YES, "it answered nothing"),
     ],
@@ -187,64 +271,47 @@ async def test_models_that_do_not_answer(
 ) -> None:
     async def test(house: House) -> None:
         house.lab.llm.fault = fault
-        found = await ask_llm(row("llm"), house.llm, house.http)
+        found = await house.ask("llm", "lab")
         assert verdict(found) == (State.FAILED, reachable, authorised)
         assert said in found.hint
 
     await with_lab(test)
 
 
-class Voice:
-    """Speaks these pieces of sound, a tenth of a second apart."""
-
-    def __init__(self, *sounds: int) -> None:
-        self.sounds = sounds
+class Slow:
+    """A voice that needs twice the time of what it says."""
 
     async def speak(
         self, words: trio.MemoryReceiveChannel[str], speech: trio.MemorySendChannel[SpeechEvent]
     ) -> None:
         assert [word async for word in words] == ["Hello"]
-        for length in self.sounds:
+        for length in (800, 400, 400, 400, 400):
             await trio.sleep(0.1)
-            await speech.send(SpokenWord("Hello", 0, None))
             await speech.send(SpokenAudio(bytes(length)))
 
 
-@pytest.mark.parametrize(
-    ("sounds", "expected"),
-    [((800, 1600, 1600), 2.0), ((800, 400, 400, 400, 400), 0.5), ((800, 640), None), ((8,), None)],
-)
-async def test_how_fast_a_voice_speaks(
-    sounds: tuple[int, ...], expected: float | None, autojump_clock: MockClock
-) -> None:
-    sound = Sound()
-    assert await sound.ask(Voice(*sounds)) is None  # type: ignore[arg-type]
-    assert sound.real_time == pytest.approx(expected)
-    assert sound.first_at == pytest.approx(trio.current_time() - 0.1 * (len(sounds) - 1))
-
-
-async def test_a_slow_voice_works_and_gets_a_hint(
-    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
-) -> None:
-    slow = Voice(800, 400, 400, 400, 400)
-    monkeypatch.setattr("voiced.engines.moshi_tts.MoshiTts", lambda *_, **__: slow)
-    transport = httpx.MockTransport(lambda request: httpx.Response(404))
-    async with httpx.AsyncClient(transport=transport) as http:
-        found = await ask_tts(row("tts"), MoshiTts(), http)
+async def test_a_slow_voice_works_and_gets_a_hint(autojump_clock: MockClock) -> None:
+    found = await ask_tts(row("tts"), cast(Tts, Slow()), MoshiTts())
     assert found.state is State.WORKS
-    assert found.first_ms == 100
+    assert (found.first_ms, found.real_time) == (100, pytest.approx(0.5))
     assert "slower than real time" in found.hint
 
 
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("ws://127.0.0.1:8090/api/asr-streaming", "http://127.0.0.1:8090/api/modules_info"),
-        ("wss://gpu/first/api/tts_streaming", "https://gpu/first/api/modules_info"),
-    ],
-)
-def test_where_a_moshi_server_tells_its_slots(url: str, expected: str) -> None:
-    assert modules_url(url) == expected
+class Mute:
+    """A model that cannot be warmed, and answers all the same."""
+
+    async def warm(self) -> None:
+        raise EngineTimeout("x", "llm", "it lists no models")
+
+    async def complete(self, messages: Any, text: trio.MemorySendChannel[str]) -> None:
+        await trio.sleep(0.2)
+        await text.send("OK")
+        await trio.sleep_forever()
+
+
+async def test_a_model_is_judged_by_its_answer(autojump_clock: MockClock) -> None:
+    found = await ask_llm(row("llm"), cast(Llm, Mute()), OpenAiLlm())
+    assert (found.state, found.first_ms) == (State.WORKS, 200)
 
 
 # --- the carrier and the public address, pretended ----------------------------------------------
@@ -445,6 +512,12 @@ async def test_a_daemon_with_another_token(autojump_clock: MockClock) -> None:
     assert "restart voiced" in signed.hint
 
 
+async def test_either_token_signs(autojump_clock: MockClock) -> None:
+    twilio = Twilio(account_sid="AC1", auth_token_secondary=Secret(TOKEN))
+    signed = (await Outside().ask(settings(twilio, stt={}, llm={}, tts={})))["signatures"]
+    assert verdict(signed) == WORKING
+
+
 @pytest.mark.parametrize(
     ("told", "reachable", "said"),
     [
@@ -470,20 +543,9 @@ async def test_one_that_does_not_answer_holds_up_no_other(autojump_clock: MockCl
         return evolve(asked, state=State.WORKS)
 
     late, works = await ask_all([checking.Probe(row(), never), checking.Probe(row(), at_once)])
-    assert trio.current_time() == pytest.approx(10)
+    assert trio.current_time() == pytest.approx(checking.DEADLINE_S)
     assert (late.state, late.hint) == (State.FAILED, "no answer")
     assert works.state is State.WORKS
-
-
-async def test_types_of_a_later_version_are_told_apart(autojump_clock: MockClock) -> None:
-    of = settings(
-        stt={"deepgram": DeepgramStt()}, llm={"claude": AnthropicLlm()},
-        tts={"cartesia": CartesiaTts(voice="v")},
-    )  # fmt: skip
-    rows = await Outside().ask(of)
-    for name in ("deepgram", "claude", "cartesia"):
-        assert rows[name].state is State.NOT_SUPPORTED
-        assert "not supported yet" in rows[name].hint
 
 
 # --- the report ---------------------------------------------------------------------------------
@@ -495,7 +557,7 @@ FOUND = [
         hint="it does not accept the api_key"),
     row("tts", "lab", "ws://127.0.0.1:8080/api/tts_streaming", state=State.WORKS, hint="",
         reachable=Answer.YES, authorised=Answer.YES, first_ms=250, real_time=2.48),
-    row("tts", "spare", "wss://api.cartesia.ai", state=State.NOT_SUPPORTED, hint="not yet"),
+    row("carrier", "number", "", state=State.NOT_CONFIGURED, hint="not yet"),
 ]  # fmt: skip
 
 
@@ -505,11 +567,11 @@ def test_the_table_keeps_to_its_width_and_the_hints_stand_below() -> None:
     assert lines[0].split()[:4] == ["WHAT", "WHERE", "REACHABLE", "AUTHORISED"]
     assert lines[1].split()[-3:] == ["12", "-", "14/16"]
     assert lines[3].split()[-3:] == ["250", "2.5x", "-"]
-    assert lines[4] == "tts spare  not supported yet"
+    assert lines[4].split() == ["carrier", "number", "not", "configured"]
     assert lines[5:] == [
         "",
         "llm lab: it does not accept the api_key",
-        "tts spare: not yet",
+        "carrier number: not yet",
         "",
         "no call can be served: no llm of agent.default works",
     ]
@@ -533,6 +595,7 @@ def test_without_a_token_signed_calls_cannot_be_served() -> None:
     rows = [row(role, "lab", state=State.WORKS) for role in ("stt", "llm", "tts")]
     assert not can_serve(settings(Twilio()), rows)
     assert can_serve(settings(Twilio(verify_signatures=False)), rows)
+    assert can_serve(settings(Twilio(auth_token_secondary=Secret(TOKEN))), rows)
 
 
 # --- the command --------------------------------------------------------------------------------

@@ -43,7 +43,8 @@ def settings(**sections: object) -> Settings:
             "cartesia": CartesiaTts(voice="a"),
         },
         "agents": {
-            "default": Agent(stt=("kyutai", "deep")),
+            "default": Agent(),
+            "spared": Agent(stt=("kyutai", "deep")),
             "low": Agent(tts=("low",)),
             "cloud": Agent(stt=("deep",), llm=("claude",), tts=("cartesia",)),
         },
@@ -455,3 +456,27 @@ async def test_success_elsewhere_does_not_make_slots_forgotten(
     await trio.sleep(0.1)
     house.capacity.reached("stt", "kyutai", Reach.OK)
     assert house.room("stt").total == 2
+
+
+# --- spares --------------------------------------------------------------------------------------
+
+
+async def test_a_spare_takes_the_calls_that_the_first_has_no_room_for(
+    house: House, autojump_clock: MockClock
+) -> None:
+    await trio.sleep(0.1)
+    first, second, third = house.leases(3, "spared")  # two slots, and Deepgram
+    assert house.refusal() == "stt-slots"
+    first.release()
+    house.leases(1)[0].release()
+    second.release()
+    third.release()
+
+
+async def test_an_agent_without_any_engine_left_hears_of_the_preferred_one(
+    house: House, autojump_clock: MockClock
+) -> None:
+    await trio.sleep(0.1)
+    for _ in range(2):
+        house.capacity.reached("llm", "local", Reach.FAILED)
+    assert house.refusal("spared") == "llm-unreachable"

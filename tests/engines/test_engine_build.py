@@ -7,10 +7,19 @@ import trio
 from attrs import define, field
 
 from voiced import config
+from voiced.config import Agent
+from voiced.engines.anthropic import AnthropicLlm
 from voiced.engines.build import build_engines
+from voiced.engines.cartesia import CartesiaTts
+from voiced.engines.deepgram import DeepgramStt
+from voiced.engines.fallback_llm import FallbackLlm
+from voiced.engines.fallback_tts import FallbackTts
 from voiced.engines.llm_http import http_client
+from voiced.engines.moshi_stt import MoshiStt
+from voiced.engines.moshi_tts import MoshiTts
+from voiced.engines.openai import OpenAiLlm
 from voiced.engines.warm import keep_warm
-from voiced.errors import EngineBroken, StartupError
+from voiced.errors import EngineBroken
 
 VOICE = "cml-tts/fr/2465_1943_000152-0002.wav"
 
@@ -28,10 +37,13 @@ def settings(**roles: object) -> config.Settings:
 async def test_an_agent_gets_its_engines_in_its_order():
     ours = settings()
     async with http_client() as http:
-        engines = build_engines(ours, http).of(ours.agents["default"])
-    assert [engine.name for engine in engines.stt] == ["kyutai"]
-    assert [engine.name for engine in engines.llm] == ["groq", "local"]
-    assert [engine.name for engine in engines.tts] == ["deep", "kyutai"]
+        built = build_engines(ours, http)
+        engines = built.of(ours.agents["default"])
+    assert type(engines.stt) is MoshiStt  # the only one needs no stand-in
+    assert (type(engines.llm), engines.llm.name) == (FallbackLlm, "groq")
+    assert isinstance(engines.tts, FallbackTts)
+    assert [voice.name for voice in engines.tts.engines] == ["deep", "kyutai"]
+    assert [voice.name for voice in built.voices(ours.agents["default"])] == ["deep", "kyutai"]
 
 
 async def test_voices_have_identities_of_their_own_without_the_key():
@@ -45,17 +57,34 @@ async def test_voices_have_identities_of_their_own_without_the_key():
 
 
 @pytest.mark.parametrize(
-    ("role", "engine"),
+    ("role", "engine", "kind"),
     [
-        ("stt", config.DeepgramStt()),
-        ("llm", config.AnthropicLlm()),
-        ("tts", config.CartesiaTts(voice="a")),
+        ("stt", config.MoshiStt(), MoshiStt),
+        ("stt", config.DeepgramStt(), DeepgramStt),
+        ("llm", config.OpenAiLlm(), OpenAiLlm),
+        ("llm", config.AnthropicLlm(), AnthropicLlm),
+        ("tts", config.MoshiTts(), MoshiTts),
+        ("tts", config.CartesiaTts(voice="a"), CartesiaTts),
     ],
 )
-async def test_a_type_that_is_not_there_yet_is_said_plainly(role, engine):
+async def test_each_type_of_engine_is_built(role, engine, kind):
     async with http_client() as http:
-        with pytest.raises(StartupError, match=rf"\[{role}\.x\].*{engine.type}.*not supported"):
-            build_engines(settings(**{role: {"x": engine}}), http)
+        built = build_engines(settings(**{role: {"x": engine}}), http)
+    one = getattr(built, role)["x"]
+    assert type(one) is kind
+    assert one.name == "x"
+
+
+async def test_a_voice_of_many_languages_is_told_the_agents():
+    voices = {"x": config.CartesiaTts(voice="a")}
+    async with http_client() as http:
+        built = build_engines(settings(tts=voices), http)
+    spoken = {
+        language: built.of(Agent(language=language, tts=("x",))).tts.identity
+        for language in ("fr", "en")
+    }
+    assert len(set(spoken.values())) == 2
+    assert "fr" in spoken["fr"]
 
 
 @define

@@ -56,14 +56,14 @@ class Call:
         self._persona = persona
         self._conversation = Conversation(persona.manners, past)
         self._send, self._events = channels.events()
-        self._ear = persona.engines.stt[0].transcription()
+        self._ear = persona.engines.stt.transcription()
         self._books = books or Books()
         self._leg = Leg(
             stream.socket, stream.stream_sid, self._send, self._ear.put, self._books.recording
         )
         self._chronicle = Chronicle(self.call_sid, self._conversation, self._books.journal)
         self._replies = Replies(persona, self._leg, self._send)
-        self._introduction = Introduction(persona.engines.llm[0], persona.language)
+        self._introduction = Introduction(persona.engines.llm, persona.language)
         self._span = Span.since(past)
 
     @property

@@ -45,14 +45,14 @@ class Replies:
         """Starts the turn's reply: the model is asked."""
         engines, persona = self._persona.engines, self._persona
         reply = Reply(turn, self._leg, self._events)
-        model, voice = engines.llm[0], engines.tts[0]
+        model, voice = engines.llm, engines.tts
         ask = partial(reply.ask, messages, model, voice, persona.language, persona.toolbox)
         self._start(nursery, ask, turn)
 
     def say(self, nursery: trio.Nursery, turn: Turn) -> None:
         """Starts the turn's reply: its phrases by heart where they are at hand, then its text."""
         persona = self._persona
-        tts = persona.engines.tts[0]
+        tts = persona.engines.tts
         texts = [persona.texts[phrase] for phrase in turn.phrases if persona.texts.get(phrase)]
         texts += [turn.text] if turn.text else []
         phrases = [persona.book.get(tts, text) or text for text in texts]
@@ -83,7 +83,7 @@ class Replies:
     async def apologise(self, turn: int) -> None:
         """After a bug nothing is trusted but the writer and what was rendered beforehand."""
         persona = self._persona
-        apology = persona.book.get(persona.engines.tts[0], persona.texts.get(Phrase.APOLOGY, ""))
+        apology = persona.book.get(persona.engines.tts, persona.texts.get(Phrase.APOLOGY, ""))
         if apology is None:
             return
         self._leg.clear()

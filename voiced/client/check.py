@@ -1,31 +1,41 @@
 """`voiced check`: asks every part that a call needs, all at once, and reports."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final, TypeAlias
 
 import httpx
 import trio
-from attrs import evolve, frozen
+from attrs import frozen
 
 from voiced.carrier.rest import CarrierTiming
 from voiced.carrier.twilio import Carrier
 from voiced.client.check_carrier import AsksCarrier, ask_account, ask_number
-from voiced.client.check_engines import ask_llm, ask_stt, ask_tts
+from voiced.client.check_engines import (
+    Ask,
+    EngineSettings,
+    ask_llm,
+    ask_stt,
+    ask_tts,
+    ask_with_slots,
+)
 from voiced.client.check_public import ask_public, ask_signed
 from voiced.client.check_report import Row, State, can_serve, report, report_object
-from voiced.config import MoshiStt, MoshiTts, OpenAiLlm, Settings
+from voiced.client.trial import quietly
+from voiced.config import MoshiStt, MoshiTts, Settings
+from voiced.engines.build import build_engines
 from voiced.engines.llm_http import http_client
+from voiced.engines.moshi_slots import inquiry
 
-DEADLINE_S: Final = 10.0
-"""Each part has this long to answer."""
+DEADLINE_S: Final = 15.0
+"""Each part has this long to answer: longer than any engine's own patience, whose words on what
+was late say more than ours."""
 
 CARRIER_TIMING: Final = CarrierTiming(answer_s=8.0, attempts=1)
 """What does not work at once is what the operator wants to see."""
 
 Tell: TypeAlias = Callable[[str], None]
-Ask: TypeAlias = Callable[[Row], Awaitable[Row]]
 
 
 @frozen
@@ -53,6 +63,7 @@ async def check_json(settings: Settings, tell: Tell) -> int:
 
 async def found(settings: Settings) -> list[Row]:
     """Every part, as it is found now."""
+    quietly()
     async with http_client() as http:
         carrier = Carrier(settings.twilio, http, CARRIER_TIMING)
         return await ask_all(list(probes(settings, http, carrier)))
@@ -88,32 +99,26 @@ def probes(settings: Settings, http: httpx.AsyncClient, carrier: AsksCarrier) ->
 
 
 def _engines(settings: Settings, http: httpx.AsyncClient) -> Iterator[Probe]:
+    engines = build_engines(settings, http)
     for name, stt in settings.stt.items():
         row = _row("stt", name, stt.url)
-        if isinstance(stt, MoshiStt):
-            yield Probe(row, partial(ask_stt, settings=stt, http=http))
-        else:
-            yield _unsupported(row, stt.type)
+        yield _engine(row, partial(ask_stt, stt=engines.stt[name], settings=stt), stt, http)
     for name, llm in settings.llm.items():
         row = _row("llm", name, llm.base_url)
-        if isinstance(llm, OpenAiLlm):
-            yield Probe(row, partial(ask_llm, settings=llm, http=http))
-        else:
-            yield _unsupported(row, llm.type)
+        yield _engine(row, partial(ask_llm, llm=engines.llm[name], settings=llm), llm, http)
     for name, tts in settings.tts.items():
         row = _row("tts", name, tts.url)
-        if isinstance(tts, MoshiTts):
-            yield Probe(row, partial(ask_tts, settings=tts, http=http))
-        else:
-            yield _unsupported(row, tts.type)
+        yield _engine(row, partial(ask_tts, tts=engines.tts[name], settings=tts), tts, http)
+
+
+def _engine(row: Row, ask: Ask, settings: EngineSettings, http: httpx.AsyncClient) -> Probe:
+    if isinstance(settings, MoshiStt | MoshiTts):
+        asked = inquiry(row.name, row.role, settings)
+        return Probe(row, partial(ask_with_slots, ask=ask, inquiry=asked, http=http))
+    return Probe(row, ask)
 
 
 def _row(role: str, name: str, where: str) -> Row:
     """Failed, until it has answered."""
     late = f"no answer within {DEADLINE_S:g} s"
     return Row(role=role, name=name, where=where, state=State.FAILED, hint=late)
-
-
-def _unsupported(row: Row, kind: str) -> Probe:
-    told = f'type = "{kind}" is not supported yet; take {row.name} out of the agents\' lists'
-    return Probe(evolve(row, state=State.NOT_SUPPORTED, hint=told))

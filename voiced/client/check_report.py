@@ -16,7 +16,6 @@ class State(Enum):
     WORKS = "works"
     FAILED = "failed"
     NOT_CONFIGURED = "not configured"
-    NOT_SUPPORTED = "not supported yet"
 
 
 class Answer(Enum):
@@ -31,9 +30,10 @@ class Answer(Enum):
 class Row:
     """One part that a call needs.
 
-    `first_ms`: an STT's slot, an LLM's first token, a TTS's first audio. `real_time`: seconds of
-    speech that a TTS makes in a second. `free` and `slots`: how much of a moshi-server's batch is
-    free; None where that is not known. `hint`: what to do; may be there too where the part works.
+    `first_ms`: an STT's first answer, an LLM's first token, a TTS's first audio. `real_time`:
+    seconds of speech that a TTS makes in a second. `free` and `slots`: how much of a moshi-server's
+    batch is free; None where that is not known. `hint`: what to do; may be there too where the part
+    works.
     """
 
     role: str
@@ -69,7 +69,8 @@ def missing(settings: Settings, rows: Sequence[Row]) -> Iterator[str]:
     for role, names in zip(ROLES, (agent.stt, agent.llm, agent.tts), strict=True):
         if not any((role, name) in working for name in names):
             yield f"no {role} of agent.{DEFAULT_AGENT} works"
-    if settings.twilio.verify_signatures and settings.twilio.auth_token is None:
+    twilio = settings.twilio
+    if twilio.verify_signatures and not (twilio.auth_token or twilio.auth_token_secondary):
         yield "signatures must be verified, but there is no twilio.auth_token"
 
 
@@ -90,7 +91,7 @@ def report_object(settings: Settings, rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    if row.state in {State.NOT_CONFIGURED, State.NOT_SUPPORTED}:
+    if row.state is State.NOT_CONFIGURED:
         return (row.what, row.state.value, "", "", "", "", "")
     return (
         row.what,

@@ -96,13 +96,13 @@ class Agent:
     )
     stt: tuple[str, ...] = field(
         default=("kyutai",),
-        metadata=key("Its ears, `[stt.*]`, in order of preference; the first is used."),
+        metadata=key("Its ears, `[stt.*]`, in order: the next is the spare."),
     )
     llm: tuple[str, ...] = field(
-        default=("local",), metadata=key("Its minds, `[llm.*]`, in order: the first is used.")
+        default=("local",), metadata=key("Its minds, `[llm.*]`, in order: the next is the spare.")
     )
     tts: tuple[str, ...] = field(
-        default=("kyutai",), metadata=key("Its voices, `[tts.*]`, in order: the first is used.")
+        default=("kyutai",), metadata=key("Its voices, `[tts.*]`, in order: the next is the spare.")
     )
     end_of_turn: EndOfTurn = field(
         default=EndOfTurn.ENGINE,

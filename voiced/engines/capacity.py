@@ -149,10 +149,16 @@ class Capacity:
         return tuple(engine.room() for engine in self._used())
 
     def _choose(self, agent: str, role: str) -> _Engine:
-        """The engine for one more call: the first, for calls use no other."""
-        engine = self._of(agent, role)[0]
-        engine.check()
-        return engine
+        """The engine for one more call: the first with room; its calls go to no other before."""
+        refusal: CallRefused | None = None
+        for engine in self._of(agent, role):
+            try:
+                engine.check()
+                return engine
+            except CallRefused as refused:
+                refusal = refusal or refused
+        assert refusal  # an agent has at least one engine of each role
+        raise refusal
 
     def _of(self, agent: str, role: str) -> list[_Engine]:
         settings = self._agents[agent]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import trio
-from attrs import field, frozen
+from attrs import frozen
 
 from voiced.dialog.events import SpeechEvent, SttEvent
 from voiced.dialog.history import Message
@@ -103,7 +103,8 @@ class Llm(Protocol):
     `last_used` is when its connection was, on Trio's clock; `-inf` if never.
     """
 
-    last_used: float
+    @property
+    def last_used(self) -> float: ...
 
     @property
     def name(self) -> str: ...
@@ -132,8 +133,8 @@ class Llm(Protocol):
 
 @frozen
 class Engines:
-    """The engines of one agent, the preferred one first in each role."""
+    """The engines of one agent: in each role one, which may be several with one face."""
 
-    stt: Sequence[Stt] = field(converter=tuple)
-    llm: Sequence[Llm] = field(converter=tuple)
-    tts: Sequence[Tts] = field(converter=tuple)
+    stt: Stt
+    llm: Llm
+    tts: Tts

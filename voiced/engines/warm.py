@@ -24,7 +24,8 @@ class Warmable(Protocol):
     `last_used` is on Trio's clock, `-inf` at first; an attempt that failed counts too.
     """
 
-    last_used: float
+    @property
+    def last_used(self) -> float: ...
 
     async def warm(self) -> None: ...
 

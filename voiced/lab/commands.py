@@ -9,7 +9,7 @@ from typing import Final
 import trio
 from attrs import evolve
 
-from voiced.lab.demo import run_demo
+from voiced.lab.demo import Chosen, run_demo
 from voiced.lab.engines import Lab, LabSettings, run_lab
 from voiced.lab.exchange_settings import Answer, ExchangeSettings, Human, Verdict
 from voiced.lab.llm import LlmTiming
@@ -18,6 +18,9 @@ from voiced.lab.moshi_tts import TtsTiming
 from voiced.lab.phone import PhoneOptions, run_phone
 from voiced.lab.phone_dial import CallSettings
 from voiced.lab.phone_record import Ended
+
+_LAB: Final = {"moshi": "lab", "openai": "lab"}
+"""The types of engine that the lab's configuration names otherwise."""
 
 READY: Final = "# the lab is ready"
 """The last line that `voiced lab` prints before it serves."""
@@ -81,7 +84,12 @@ def _phone(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    return trio.run(run_demo, arguments.folder)
+    chosen = Chosen(
+        _LAB.get(arguments.stt, arguments.stt),
+        _LAB.get(arguments.llm, arguments.llm),
+        _LAB.get(arguments.tts, arguments.tts),
+    )
+    return trio.run(run_demo, arguments.folder, chosen)
 
 
 COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import trio
-from attrs import define, field
+from attrs import asdict, define, field, frozen
 
 from voiced.errors import StartupError
 from voiced.lab.demo_report import Reply, Report, write_report
@@ -43,9 +43,9 @@ company = "Chez Sesame"
 prompt = "You are {{name}}, and you answer the telephone of the restaurant {{company}}."
 greeting = "Hello, this is {{company}}. How can I help you?"
 goodbye = "Thank you for calling. Goodbye."
-stt = ["lab"]
-llm = ["lab"]
-tts = ["lab"]
+stt = ["{stt}"]
+llm = ["{llm}"]
+tts = ["{tts}"]
 
 [records]
 directory = "{records}"
@@ -55,11 +55,21 @@ redact = false
 """
 
 
+@frozen
+class Chosen:
+    """The engines that the demo's agent uses, by their names in the lab's configuration."""
+
+    stt: str = "lab"
+    llm: str = "lab"
+    tts: str = "lab"
+
+
 @define
 class Demo:
     """One run; `folder` is where everything is left."""
 
     folder: Path
+    chosen: Chosen = field(factory=Chosen)
     printer: LivePrinter = field(factory=lambda: LivePrinter(sys.stdout))
     replies: list[Reply] = field(factory=list)
     summary: dict[str, Any] = field(factory=dict)
@@ -88,16 +98,16 @@ class Demo:
             self.ended.set()
 
 
-async def run_demo(folder: Path) -> int:
+async def run_demo(folder: Path, chosen: Chosen | None = None) -> int:
     """Makes the call and leaves its record in `folder`; returns an exit code.
 
     Raises:
         StartupError: the lab or the daemon does not come up.
     """
-    demo = Demo(folder)
+    demo = Demo(folder, chosen or Chosen())
     await trio.Path(folder).mkdir(parents=True, exist_ok=True)
     async with trio.open_nursery() as nursery:
-        demo.note("starting the stand-in engines: moshi-server's STT and TTS, and an LLM")
+        demo.note("starting the stand-in engines: STT, TTS and LLM")
         engines = await _start_lab(nursery, folder)
         demo.note("starting voiced, as `voiced run` would")
         port = await _start_daemon(nursery, demo, engines)
@@ -149,7 +159,9 @@ async def _start_daemon(nursery: trio.Nursery, demo: Demo, engines: str) -> int:
     port = await _free_port()
     file = trio.Path(demo.folder / "voiced.toml")
     records = (demo.folder / "records").absolute()
-    text = CONFIGURATION.format(port=port, token=AUTH_TOKEN, engines=engines, records=records)
+    text = CONFIGURATION.format(
+        port=port, token=AUTH_TOKEN, engines=engines, records=records, **asdict(demo.chosen)
+    )
     await file.write_text(text)
     command = ["run", f"--config={file}", "--log-format=json"]
     process = await _start(nursery, command, demo.folder / "voiced.out", "stderr")

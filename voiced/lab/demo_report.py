@@ -70,8 +70,8 @@ class Report:
 
     @property
     def cut(self) -> Sequence[Reply]:
-        """The replies that a barge-in ended."""
-        return [reply for reply in self.replies if reply.ending is Ending.CUT]
+        """The replies that a barge-in ended, and of which something had been heard."""
+        return [reply for reply in self.replies if reply.ending is Ending.CUT and reply.agent]
 
     @property
     def is_remembered_right(self) -> bool:

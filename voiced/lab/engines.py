@@ -4,18 +4,25 @@ from collections.abc import Sequence
 from enum import Enum
 from functools import partial
 from pathlib import Path
+from typing import Final, Protocol
 
 import trio
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
+from voiced.lab.anthropic import AnthropicServer
+from voiced.lab.cartesia import CartesiaServer
+from voiced.lab.deepgram import DeepgramServer
 from voiced.lab.ear import EarFactory, scripted_ears, sphinx_ears
 from voiced.lab.llm import MODEL, LlmServer, LlmTiming
 from voiced.lab.moshi_server import STT_PATH, TTS_PATH, MoshiServer
 from voiced.lab.moshi_stt import SttModule, SttTiming
 from voiced.lab.moshi_tts import TtsModule, TtsTiming
 from voiced.lab.restaurant import GRAMMAR
-from voiced.lab.server import serve
+from voiced.lab.server import Exchange, serve
 from voiced.lab.voice import DEFAULT_VOICE, EspeakVoice, ToneVoice, Voice
+
+CARTESIA_VOICE: Final = "00000000-0000-4000-8000-000000000001"
+"""The stand-in takes any."""
 
 
 class VoiceKind(Enum):
@@ -32,6 +39,11 @@ class EarKind(Enum):
     WORDS = "words"  # `LabSettings.sentences`, one for each burst of sound: free of cost
 
 
+def _beside(port: int) -> int:
+    """The next one; any that is free beside any that is free."""
+    return port and port + 1
+
+
 @frozen
 class LabSettings:
     """As wide and as fast as the GPU that is to be imitated."""
@@ -40,6 +52,15 @@ class LabSettings:
     stt_port: int = 8190
     tts_port: int = 8180
     llm_port: int = 8111
+    deepgram_port: int = field(
+        default=Factory(lambda self: _beside(self.stt_port), takes_self=True)
+    )
+    cartesia_port: int = field(
+        default=Factory(lambda self: _beside(self.tts_port), takes_self=True)
+    )
+    anthropic_port: int = field(
+        default=Factory(lambda self: _beside(self.llm_port), takes_self=True)
+    )
     keys: frozenset[str] = field(default=frozenset({"public_token"}), converter=frozenset)
     stt_batch_size: int = 16
     tts_batch_size: int = 8
@@ -53,23 +74,42 @@ class LabSettings:
 
 
 @frozen
+class Cloud:
+    """The stand-ins of the engines that are no GPU's."""
+
+    deepgram: DeepgramServer
+    cartesia: CartesiaServer
+    anthropic: AnthropicServer
+
+
+@frozen
 class Lab:
     """A running lab: where it listens, and its engines, whose `fault` may be set."""
 
     stt_url: str
     tts_url: str
     llm_url: str
+    deepgram_url: str
+    cartesia_url: str
+    anthropic_url: str
     stt: SttModule
     tts: TtsModule
     llm: LlmServer
+    cloud: Cloud
 
     def configuration(self) -> str:
         """TOML to paste into voiced.toml."""
+        key = 'api_key = "public_token"\n'
         return (
-            f'[stt.lab]\ntype = "moshi"\nurl = "{self.stt_url}"\napi_key = "public_token"\n\n'
-            f'[tts.lab]\ntype = "moshi"\nurl = "{self.tts_url}"\napi_key = "public_token"\n'
+            f'[stt.lab]\ntype = "moshi"\nurl = "{self.stt_url}"\n{key}\n'
+            f'[stt.deepgram]\ntype = "deepgram"\nurl = "{self.deepgram_url}"\n{key}'
+            f'language = "en"\n\n'
+            f'[tts.lab]\ntype = "moshi"\nurl = "{self.tts_url}"\n{key}'
             f'voice = "{DEFAULT_VOICE}"\n\n'
-            f'[llm.lab]\ntype = "openai"\nbase_url = "{self.llm_url}"\nmodel = "{MODEL}"\n'
+            f'[tts.cartesia]\ntype = "cartesia"\nurl = "{self.cartesia_url}"\n{key}'
+            f'voice = "{CARTESIA_VOICE}"\n\n'
+            f'[llm.lab]\ntype = "openai"\nbase_url = "{self.llm_url}"\nmodel = "{MODEL}"\n\n'
+            f'[llm.anthropic]\ntype = "anthropic"\nbase_url = "{self.anthropic_url}"\n{key}'
         )
 
 
@@ -84,6 +124,11 @@ async def run_lab(
     stt = SttModule(settings.stt_batch_size, _ears(settings), settings.stt_timing)
     tts = TtsModule(settings.tts_batch_size, _voice(settings), settings.tts_timing)
     llm = LlmServer(timing=settings.llm_timing, log=settings.llm_log)
+    cloud = Cloud(
+        DeepgramServer(settings.keys, _ears(settings)),
+        CartesiaServer(settings.keys, _voice(settings)),
+        AnthropicServer(settings.keys, settings.llm_timing, log=settings.llm_log),
+    )
     async with trio.open_nursery() as nursery:
         await nursery.start(stt.run)
         await nursery.start(tts.run)
@@ -91,21 +136,32 @@ async def run_lab(
         stt_port = await listen(MoshiServer(settings.keys, stt=stt), settings.stt_port)
         tts_port = await listen(MoshiServer(settings.keys, tts=tts), settings.tts_port)
         llm_port = await listen(llm, settings.llm_port)
+        deepgram_port = await listen(cloud.deepgram, settings.deepgram_port)
+        cartesia_port = await listen(cloud.cartesia, settings.cartesia_port)
+        anthropic_port = await listen(cloud.anthropic, settings.anthropic_port)
         task_status.started(
             Lab(
                 f"ws://{settings.host}:{stt_port}{STT_PATH}",
                 f"ws://{settings.host}:{tts_port}{TTS_PATH}",
                 f"http://{settings.host}:{llm_port}/v1",
+                f"ws://{settings.host}:{deepgram_port}",
+                f"ws://{settings.host}:{cartesia_port}",
+                f"http://{settings.host}:{anthropic_port}",
                 stt,
                 tts,
                 llm,
+                cloud,
             )
         )
 
 
-async def _listen(
-    nursery: trio.Nursery, host: str, server: MoshiServer | LlmServer, port: int
-) -> int:
+class Server(Protocol):
+    """A stand-in that answers HTTP requests."""
+
+    async def handle(self, exchange: Exchange) -> None: ...
+
+
+async def _listen(nursery: trio.Nursery, host: str, server: Server, port: int) -> int:
     bound: int = await nursery.start(serve, server.handle, host, port)
     return bound
 

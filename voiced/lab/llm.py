@@ -106,7 +106,7 @@ class LlmServer:
             await trio.sleep_until(start_s + self.timing.due_s(len(reply.tokens)))
             await exchange.respond(200, as_json(reply.whole()))
             entry.outcome = Outcome.COMPLETE
-        await self._write_log(entry)
+        await write_log(self.log, entry)
 
     def _answer(self, asked: Asked) -> str:
         if self.fault is LlmFault.EMPTY:
@@ -163,17 +163,19 @@ class LlmServer:
             error = error_object("The server had an error.", "server_error", None)
             await exchange.write(sse(error))
 
-    async def _write_log(self, entry: LlmRequest) -> None:
-        if self.log is None:
-            return
-        line = {
-            "messages": entry.messages,
-            "answer": entry.answer,
-            "tokens_sent": entry.tokens_sent,
-            "outcome": entry.outcome.name.lower(),
-        }
-        async with await trio.open_file(self.log, "a", encoding="utf-8") as file:
-            await file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+async def write_log(path: Path | None, entry: LlmRequest) -> None:
+    """Adds a request, its answer and how it ended to a file, where there is one: a JSON line."""
+    if path is None:
+        return
+    line = {
+        "messages": entry.messages,
+        "answer": entry.answer,
+        "tokens_sent": entry.tokens_sent,
+        "outcome": entry.outcome.name.lower(),
+    }
+    async with await trio.open_file(path, "a", encoding="utf-8") as file:
+        await file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 async def cancel_when_gone(exchange: Exchange, scope: trio.CancelScope) -> None:

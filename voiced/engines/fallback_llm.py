@@ -1,0 +1,179 @@
+"""A model made of models: the next one is asked where one is late, fails or breaks off."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import trio
+from attrs import define, field, frozen
+
+from voiced.dialog.history import Message, Role
+from voiced.dialog.tools import Tool
+from voiced.engines.breaker import Breakers
+from voiced.engines.fallback import Search, Spares, Tell
+from voiced.engines.fallback_seam import Seam
+from voiced.engines.roles import Completion, Llm
+from voiced.errors import EngineError, EngineTimeout
+
+Text = trio.MemorySendChannel[str]
+
+GO_ON: Final = (
+    "(Go on exactly where you stopped, with the next whole word, in the same language, "
+    "without repeating anything and without a remark about this.)"
+)
+"""Says the caller to a model that takes over; in brackets, as what is done and not said. A system
+message would be no good: some servers take one only at the start."""
+
+
+@frozen
+class FallbackLlmTiming:
+    """`spare_s`: a model that has sent no text by then is given up, if there is a spare."""
+
+    spare_s: float = 4.0
+
+
+class FallbackLlm:
+    """Several models as one."""
+
+    def __init__(
+        self,
+        engines: Sequence[Llm],
+        breakers: Breakers,
+        timing: FallbackLlmTiming,
+        tell: Tell,
+    ) -> None:
+        """`engines`: at least one, the preferred one first."""
+        self._spares = Spares("llm", engines, breakers, tell)
+        self._timing = timing
+
+    @property
+    def name(self) -> str:
+        """The preferred model's."""
+        return self._spares.preferred.name
+
+    @property
+    def last_used(self) -> float:
+        """When the preferred model's connection was, on Trio's clock; `-inf` if never."""
+        return self._spares.preferred.last_used
+
+    async def warm(self) -> None:
+        """Opens the preferred model's connection.
+
+        Raises:
+            EngineError: it cannot.
+        """
+        await self._spares.preferred.warm()
+
+    async def complete(
+        self, messages: Sequence[Message], text: Text, tools: Sequence[Tool] = ()
+    ) -> Completion:
+        """Sends one answer's text as it comes, whoever gives it.
+
+        What one model has sent stays sent, and the next goes on from there. The tools that a
+        model asked for before it broke off are forgotten.
+
+        Raises:
+            EngineError: the last model's, after all have failed.
+        """
+        search = self._spares.search()
+        answer = _Answer(messages, text, tools)
+        try:
+            engine = search.begin(trio.current_time())
+            while True:
+                try:
+                    completion = await answer.ask(engine, search, self._timing.spare_s)
+                    break
+                except EngineError as error:
+                    engine = search.fail_over(error, trio.current_time())
+            search.succeeded()
+            return completion
+        finally:
+            search.leave()
+
+
+@define
+class _Answer:
+    """What has been sent of one answer so far."""
+
+    messages: Sequence[Message]
+    text: Text
+    tools: Sequence[Tool]
+    said: str = ""
+
+    async def ask(self, engine: Llm, search: Search[Llm], spare_s: float) -> Completion:
+        """Has this model give the answer, or the rest of it.
+
+        Raises:
+            EngineError: it failed, or sent no text in time and there is a spare.
+        """
+        attempt = _Attempt(engine, Seam(self.said) if self.said.strip() else None)
+        patience = trio.CancelScope()
+        pieces_out, pieces = trio.open_memory_channel[str](0)
+        with pieces_out, pieces, patience:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(attempt.think, self._told(), pieces_out, self.tools)
+                nursery.start_soon(_lose_patience, patience, attempt, search, spare_s)
+                async for piece in pieces:
+                    await self._send(attempt.join(piece))
+                if attempt.completion:
+                    await self._send(attempt.rest())
+                nursery.cancel_scope.cancel()
+        if patience.cancelled_caught:
+            told = f"it sent no text within {spare_s:g} s"
+            raise EngineTimeout(engine.name, "llm", told, retryable=True)
+        return attempt.result()
+
+    async def _send(self, piece: str) -> None:
+        if piece:
+            await self.text.send(piece)
+            self.said += piece
+
+    def _told(self) -> Sequence[Message]:
+        if not self.said.strip():
+            return self.messages
+        return (*self.messages, Message(Role.AGENT, self.said), Message(Role.CALLER, GO_ON))
+
+
+@define
+class _Attempt:
+    """One model at work on an answer."""
+
+    engine: Llm
+    seam: Seam | None
+    completion: Completion | None = None
+    failure: EngineError | None = None
+    began: trio.Event = field(factory=trio.Event)
+
+    async def think(self, messages: Sequence[Message], text: Text, tools: Sequence[Tool]) -> None:
+        """Keeps a failure to itself, so that all text that came before it is sent first."""
+        with text:
+            try:
+                self.completion = await self.engine.complete(messages, text, tools)
+            except EngineError as error:
+                self.failure = error
+
+    def join(self, piece: str) -> str:
+        """What is to be sent of the next piece."""
+        if piece.strip():
+            self.began.set()
+        return self.seam.feed(piece) if self.seam else piece
+
+    def rest(self) -> str:
+        """What is to be sent at the end."""
+        return self.seam.flush() if self.seam else ""
+
+    def result(self) -> Completion:
+        if self.failure:
+            raise self.failure
+        assert self.completion
+        return self.completion
+
+
+async def _lose_patience(
+    patience: trio.CancelScope, attempt: _Attempt, search: Search[Llm], spare_s: float
+) -> None:
+    """Cuts the attempt short if it has brought nothing and a spare could do better."""
+    with trio.move_on_after(spare_s):
+        await attempt.began.wait()
+        return
+    if search.has_spare(trio.current_time()):
+        patience.cancel(reason="no text came in time")
