@@ -71,6 +71,11 @@ def test_mulaw_of_the_telephone_stays_as_it_is() -> None:
     assert wavfile.telephone(riff(form(7, 8), every)) == every
 
 
+def test_mulaw_at_another_rate_is_converted() -> None:
+    twice = np.repeat(SINE, 2)
+    assert np.abs(heard(riff(form(7, 8, 2 * RATE), coded(twice, 7, 8))) - SINE).max() < 0.2
+
+
 @pytest.mark.parametrize("rate", [11_025, 16_000, 24_000, 44_100, 48_000])
 def test_any_rate_becomes_the_telephones(rate: int) -> None:
     moments = np.arange(rate) / rate

@@ -252,6 +252,20 @@ async def test_a_drop_in_mid_stream_is_broken_after_its_messages(peer, autojump_
             await socket.receive()
 
 
+@pytest.mark.parametrize("end", [Line.drop, Line.reset])
+async def test_a_drop_before_the_first_message_is_no_other_protocol(peer, autojump_clock, end):
+    """The read that waits then was begun in the handshake."""
+
+    async def handle(line: Line) -> None:
+        await line.accept()
+        await trio.sleep(1)
+        await end(line)
+
+    async with open_socket(ENDPOINT, peer(handle).connect) as socket:
+        with pytest.raises(EngineBroken, match="dropped"):
+            await socket.receive()
+
+
 async def test_a_text_message_is_broken(peer, autojump_clock):
     async def handle(line: Line) -> None:
         await line.accept()

@@ -217,8 +217,7 @@ class _Answer:
         self._answered()
 
     def _answered(self) -> None:
-        if self.first_s is None:
-            self.first_s = trio.current_time() - self._began
+        self.first_s = trio.current_time() - self._began
         self._whole.cancel(reason="answered")
 
 

@@ -211,7 +211,8 @@ class _Line(trio.abc.Stream):
             return await self._stream.receive_some(max_bytes)
         with self._hang_ups():
             data = await self._stream.receive_some(max_bytes)
-        self._examine(data)
+        if self.stage is _Stage.HANDSHAKE:  # it may have ended while this was waiting
+            self._examine(data)
         return data
 
     async def aclose(self) -> None:
