@@ -36,9 +36,12 @@ log = logging.getLogger(__name__)
 GOODBYE_S: Final = 10.0
 """A daemon that must end gives its calls this long to say goodbye."""
 
-LAST_WORD_S: Final = 5.0
-"""The answers and requests that are under way when the last call is over: the carrier asks what is
+ANSWERS_S: Final = 1.0
+"""For the answers that are under way when the last call is over: the carrier has asked what is
 next, and has to be told."""
+
+ERRANDS_S: Final = 5.0
+"""For the requests to the carrier that are."""
 
 PHRASE_RETRY_S: Final = (5.0, 15.0, 60.0)
 """Pauses between attempts to render the phrases while a voice is away; the last one repeats."""
@@ -156,8 +159,9 @@ async def _until_stopped(house: House) -> None:
             switchboard.close_all("shutdown")
             with trio.move_on_after(GOODBYE_S):
                 await switchboard.register.wait_quiet()
-            with trio.move_on_after(LAST_WORD_S):
+            with trio.move_on_after(ANSWERS_S):
                 await house.listening.exchanges.wait_idle()
+            with trio.move_on_after(ERRANDS_S):
                 await house.errands.busy.wait_idle()
             nursery.cancel_scope.cancel(reason="drained")
 
