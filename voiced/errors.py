@@ -13,6 +13,9 @@
         +-- EngineBroken       it dropped the connection, or spoke nonsense
         +-- EngineAtCapacity   it has no free slot
 
+Three more belong to one place each: `records.schema.StoreError`, `web.problem.Fault` (a request to
+the API that is refused) and `ops.publicnet.PrivateAddress`.
+
 `WireError` never leaves `voiced.call.leg` or `voiced.engines`: they count it, or turn it into
 an `EngineBroken`. Anything else that escapes is a programming error: it ends one call, never
 the daemon.
