@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from enum import Enum
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -89,7 +90,7 @@ def reference() -> str:
 
 
 def _reference(header: str, kind: type[Any]) -> Iterator[str]:
-    yield from (f"### `{header}`", "", (kind.__doc__ or "").strip(), "")
+    yield from (f"### `{header}`", "", cleandoc(kind.__doc__ or ""), "")
     yield from ("| key | type | default | meaning |", "|---|---|---|---|")
     hints = get_type_hints(kind)
     for attribute in fields(kind):
