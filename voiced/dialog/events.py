@@ -32,7 +32,18 @@ class Flushed:
     """Everything said before the flush was asked for has been reported."""
 
 
-SttEvent = WordHeard | PauseScored | Flushed
+@frozen
+class TurnLikelyOver:
+    """The engine thinks that the caller has finished, and may yet think better of it. All the
+    words so far have been reported."""
+
+
+@frozen
+class TurnResumed:
+    """The caller had not finished after all: the last `TurnLikelyOver` is taken back."""
+
+
+SttEvent = WordHeard | PauseScored | Flushed | TurnLikelyOver | TurnResumed
 
 # --- from the leg -----------------------------------------------------------------------------
 

@@ -12,6 +12,8 @@ from voiced.dialog.events import (
     SpeechStarted,
     SpeechStopped,
     SttEvent,
+    TurnLikelyOver,
+    TurnResumed,
     WordHeard,
 )
 from voiced.dialog.turns import Phase, Signal
@@ -68,8 +70,10 @@ class Listening:
                 return self._flushed if phase is Phase.FLUSHING else None  # or it comes late
             case SpeechStarted():
                 self._loud(now)
-            case _:
-                self._quiet(now - event.quiet_s)
+            case SpeechStopped(quiet_s=quiet_s):
+                self._quiet(now - quiet_s)
+            case TurnLikelyOver() | TurnResumed():
+                pass
         return None
 
     def _word(self, text: str, phase: Phase, now: float) -> Signal | None:

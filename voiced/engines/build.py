@@ -1,7 +1,7 @@
 """Makes the engines that the configuration names, all of them, each once for all calls."""
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar
 
 import httpx
 from attrs import field, frozen
@@ -72,32 +72,24 @@ def _named(engines: Mapping[str, Engine], names: Sequence[str]) -> tuple[Engine,
 def build_engines(settings: Settings, http: httpx.AsyncClient, tell: Tell = _unheard) -> EngineSet:
     """Connects to none of them."""
     return EngineSet(
-        {name: _stt(name, each) for name, each in settings.stt.items()},
-        {name: _llm(name, each, http) for name, each in settings.llm.items()},
-        {name: _tts(name, each) for name, each in settings.tts.items()},
+        {name: EARS[type(each)](name, each, http) for name, each in settings.stt.items()},
+        {name: MINDS[type(each)](name, each, http) for name, each in settings.llm.items()},
+        {name: VOICES[type(each)](name, each, http) for name, each in settings.tts.items()},
         tell,
     )
 
 
-def _stt(name: str, settings: config.SttSettings) -> Stt:
-    match settings:
-        case config.MoshiStt():
-            return MoshiStt(name, settings)
-        case config.DeepgramStt():
-            return DeepgramStt(name, settings)
-
-
-def _llm(name: str, settings: config.LlmSettings, http: httpx.AsyncClient) -> Llm:
-    match settings:
-        case config.OpenAiLlm():
-            return OpenAiLlm(name, settings, http)
-        case config.AnthropicLlm():
-            return AnthropicLlm(name, settings, http)
-
-
-def _tts(name: str, settings: config.TtsSettings) -> Tts:
-    match settings:
-        case config.MoshiTts():
-            return MoshiTts(name, settings)
-        case config.CartesiaTts():
-            return CartesiaTts(name, settings)
+EARS: Final[Mapping[type, Callable[..., Stt]]] = {
+    config.MoshiStt: lambda name, settings, _: MoshiStt(name, settings),
+    config.DeepgramStt: lambda name, settings, _: DeepgramStt(name, settings),
+}
+MINDS: Final[Mapping[type, Callable[..., Llm]]] = {
+    config.OpenAiLlm: OpenAiLlm,
+    config.AnthropicLlm: AnthropicLlm,
+}
+VOICES: Final[Mapping[type, Callable[..., Tts]]] = {
+    config.MoshiTts: lambda name, settings, _: MoshiTts(name, settings),
+    config.CartesiaTts: lambda name, settings, _: CartesiaTts(name, settings),
+}
+"""The class of an engine's settings -> what makes the engine of its name, its settings, and the
+daemon's HTTP client."""
