@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import calls, report, resampler, steps, web
+from bench import answers, calls, report, resampler, steps, web
 from bench.table import Extent, Table
 
 MEASUREMENTS: Mapping[str, Callable[[Extent], list[Table]]] = {
@@ -13,6 +13,7 @@ MEASUREMENTS: Mapping[str, Callable[[Extent], list[Table]]] = {
     "steps": steps.measure,
     "calls": calls.measure,
     "web": web.measure,
+    "answers": answers.measure,
 }
 
 
@@ -22,7 +23,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME",
                         help=f"of {', '.join(MEASUREMENTS)}; default: all")  # fmt: skip
     parser.add_argument(
-        "--quick", action="store_true", help="less of everything: under two minutes"
+        "--quick", action="store_true", help="less of everything: about three minutes"
     )
     parser.add_argument("--json", type=Path, default=Path("build/bench.json"), metavar="FILE")
     parser.add_argument("--update", action="store_true", help="rewrites docs/performance.md")

@@ -214,6 +214,11 @@ class House:
         """Returns when this turn of a call has ended."""
         await self.event(sid, "turn", lambda detail: detail["number"] >= number)
 
+    async def written(self, sid: str, utterances: int) -> None:
+        """Returns when so much of a call is on disk: events are told before that."""
+        while len(await self.transcript(sid)) < utterances:
+            await trio.sleep(0.01)
+
     async def closed(self, sid: str) -> dict[str, Any]:
         """The record of a call, as soon as it is over and written."""
         await self.event(sid, "closed")

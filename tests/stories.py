@@ -76,6 +76,7 @@ PUTTING_THROUGH = "One moment please"
 NOBODY = "Nobody was there"
 BACK_AGAIN = "Here I am again"
 MESSAGE = "This is a message for you"
+FILLER = "Just a second"
 BY_HEART = {
     GREETING: 200,
     GOODBYE: 201,
@@ -85,6 +86,7 @@ BY_HEART = {
     NOBODY: 205,
     BACK_AGAIN: 206,
     MESSAGE: 207,
+    FILLER: 208,
 }
 """What the phrases sound like when they are said by heart."""
 
@@ -378,6 +380,7 @@ class Line:
     max_call_s: float = 600.0
     by_heart: bool = True
     toolbox: Toolbox = field(factory=Toolbox)
+    filler_s: float = 0.0
     past: Past | None = None
     journal: FakeJournal = field(factory=FakeJournal)
     recording: FakeRecording | None = None
@@ -463,11 +466,15 @@ class Line:
     @property
     def ear(self) -> list[str]:
         """The words that reached the caller's ear whole, of those said with the live voice."""
-        words, voice = [], enumerate(self.tts.said)
+        words, voice, before, word = [], enumerate(self.tts.said), 0, ""
         for byte, samples in self._runs():
-            if byte in SOUNDS:  # what was said and never sent is passed over
+            if byte not in SOUNDS:
+                continue
+            if byte != before:  # or it was broken off, and is said again
+                # What was said and never sent is passed over.
                 word = next(word for index, word in voice if sound(index) == byte)
-                words += [word] if samples == WORD_SAMPLES else []
+            before = byte
+            words += [word] if samples == WORD_SAMPLES else []
         return words
 
     @property
@@ -504,10 +511,19 @@ class Line:
             Phrase.TRANSFER_FAILED: NOBODY,
             Phrase.RESUMED: BACK_AGAIN,
             Phrase.VOICEMAIL: MESSAGE,
+            Phrase.FILLER: FILLER,
         }
         engines = Engines(self.stt, self.llm, self.tts)
         return Persona(
-            "test", "en", self.manners, texts, engines, book, self.max_call_s, self.toolbox
+            "test",
+            "en",
+            self.manners,
+            texts,
+            engines,
+            book,
+            self.max_call_s,
+            self.toolbox,
+            self.filler_s,
         )
 
     async def pump(self) -> None:

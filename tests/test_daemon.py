@@ -43,7 +43,8 @@ SPEECH = (b"\x10" * 160, b"")
 
 def agent(**texts: str) -> Agent:
     said = {
-        "greeting": "Hello", "goodbye": "Bye", "apology": "", "idle_prompt": "", "resumed": "",
+        "greeting": "Hello", "goodbye": "Bye", "apology": "", "idle_prompt": "", "filler": "",
+        "resumed": "",
         "transfer_announcement": "", "transfer_failed": "", "voicemail": "",
     } | texts  # fmt: skip
     return Agent(language="en", stt=("ear",), llm=("mind",), tts=("voice",), **said)

@@ -117,8 +117,9 @@ async def test_a_killed_daemon_fetches_its_calls_back_and_closes_those_that_are_
                 async with process(there, file, proxy):
                     kept = await there.ring(stays)
                     gone = await there.ring(person(Turn(Say(WAIT), GREETED)))
-                    await there.turn(kept.sid, 1)
-                    await there.turn(gone.sid, 1)
+                    for sid in (kept.sid, gone.sid):
+                        await there.turn(sid, 1)
+                        await there.written(sid, 3)
                 told = "SELECT role, text FROM said WHERE sid = ? ORDER BY id"
                 for sid in (kept.sid, gone.sid):
                     rows = [(role, said(text)) for role, text in there.rows(told, sid)]

@@ -11,7 +11,7 @@ from typing import Final
 
 import httpx
 import trio
-from attrs import evolve
+from attrs import evolve, frozen
 
 from voiced.call.persona import constant_texts
 from voiced.call.phrases import PhraseBook
@@ -42,6 +42,9 @@ next, and has to be told."""
 
 ERRANDS_S: Final = 5.0
 """For the requests to the carrier that are."""
+
+AWAY: Final = 2
+"""One phrase may be at fault itself; of two, the voice is."""
 
 PHRASE_RETRY_S: Final = (5.0, 15.0, 60.0)
 """Pauses between attempts to render the phrases while a voice is away; the last one repeats."""
@@ -119,31 +122,51 @@ def _settle() -> None:
 async def _prepare_all(settings: Settings, engines: EngineSet, book: PhraseBook) -> None:
     """Has every phrase at hand that sounds the same in every call; tries until it has."""
     missing = [
-        (name, text) for name, agent in settings.agents.items() for text in constant_texts(agent)
+        _Missing(name, rank, voice, text, agent.language)
+        for name, agent in settings.agents.items()
+        for rank, voice in enumerate(engines.voices(agent))
+        for text in constant_texts(agent)
     ]
+    missing.sort(key=lambda phrase: phrase.rank)  # first what every call needs
     for pause_s in chain(PHRASE_RETRY_S, repeat(PHRASE_RETRY_S[-1])):
-        failed = []
-        for name, text in missing:
-            agent = settings.agents[name]
-            if not await _prepare(name, engines.voices(agent)[0], text, agent.language, book):
-                failed.append((name, text))
-        missing = failed
+        missing = await _prepare(missing, book)
         if not missing:
             break
         await trio.sleep(pause_s)
     log.info("the agents' phrases are at hand")
 
 
-async def _prepare(name: str, tts: Tts, text: str, language: str, book: PhraseBook) -> bool:
-    """Whether the phrase is at hand now."""
-    try:
-        await book.prepare(tts, text, language)
-    except EngineError as error:
-        log.warning("agent %s has a phrase less by heart, trying again: %s", name, error)
-        return False
-    except OSError as error:
-        log.warning("cannot keep a phrase of agent %s on disk: %s", name, error)
-    return True
+async def _prepare(missing: Sequence["_Missing"], book: PhraseBook) -> list["_Missing"]:
+    """Returns those that are not at hand now. A voice that has failed twice is taken to be away,
+    and not tried again in the same round."""
+    failed: list[_Missing] = []
+    for phrase in missing:
+        failures = sum(each.voice.identity == phrase.voice.identity for each in failed)
+        if failures >= AWAY or not await phrase.prepare(book):
+            failed.append(phrase)
+    return failed
+
+
+@frozen
+class _Missing:
+    """A phrase that an agent does not know by heart yet."""
+
+    agent: str
+    rank: int  # of the voice: a spare's is above 0
+    voice: Tts
+    text: str
+    language: str
+
+    async def prepare(self, book: PhraseBook) -> bool:
+        """Whether it is at hand now."""
+        try:
+            await book.prepare(self.voice, self.text, self.language)
+        except EngineError as error:
+            log.warning("agent %s lacks phrases by heart, trying again: %s", self.agent, error)
+            return False
+        except OSError as error:
+            log.warning("cannot keep a phrase of agent %s on disk: %s", self.agent, error)
+        return True
 
 
 async def _until_stopped(house: House) -> None:

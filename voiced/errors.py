@@ -10,6 +10,7 @@
     +-- EngineError            an STT, LLM or TTS engine failed
         +-- EngineTimeout      it owed progress by a deadline
         +-- EngineRefused      it said no: wrong key, unknown model, bad request
+        |   +-- RequestRefused it said no to this one: too long, or not to be talked of
         +-- EngineBroken       it dropped the connection, or spoke nonsense
         +-- EngineAtCapacity   it has no free slot
 
@@ -92,6 +93,10 @@ class EngineRefused(EngineError):
     """It said no."""
 
     reason = "refused"
+
+
+class RequestRefused(EngineRefused):
+    """It said no to what this one request holds; it may well say yes to any other."""
 
 
 class EngineBroken(EngineError):

@@ -12,7 +12,7 @@ from voiced.call.afterwards import Afterwards
 from voiced.call.errands import Errands
 from voiced.call.orphans import Orphans
 from voiced.call.parties import Parties
-from voiced.call.persona import Persona, persona, variables
+from voiced.call.persona import Cast, Persona, persona, variables
 from voiced.call.phrases import PhraseBook
 from voiced.call.placing import Placing
 from voiced.call.register import Register
@@ -113,13 +113,17 @@ def subscriptions(settings: Settings) -> dict[str, list[str]]:
 
 
 def _personas(settings: Settings, engines: EngineSet, book: PhraseBook) -> PersonaFor:
-    of = {name: engines.of(agent) for name, agent in settings.agents.items()}
+    filler_s = settings.deadlines.filler_s
+    casts = {
+        name: Cast(agent, engines.of(agent), engines.voices(agent), book, filler_s)
+        for name, agent in settings.agents.items()
+    }
 
     def persona_for(parties: Parties) -> Persona:
         agent = settings.agents[parties.agent]
         caller = "" if is_withheld(parties.caller) else parties.caller
         said = variables(agent, caller=caller, called=parties.called, today=date.today())
         said.update(parties.variables)
-        return persona(parties.agent, agent, of[parties.agent], book, said)
+        return persona(parties.agent, casts[parties.agent], said)
 
     return persona_for

@@ -35,7 +35,7 @@ async def test_each_turn_is_put_down_when_it_has_ended(autojump_clock: MockClock
         assert (greeting.sid, greeting.number, greeting.ending) == (CALL_SID, 0, "heard")
         assert greeting.at_s == pytest.approx(0.0, abs=0.05)
         assert greeting.said == (Said("agent", GREETING, greeting.at_s, "complete"),)
-        assert greeting.stages_ms == {"first_frame": 0}  # by heart: nobody was asked
+        assert greeting.stages_ms == {}  # by heart: nobody was asked
         await line.says("when do you open")
         await line.agent_speaks()
         assert len(line.journal.records) == 1

@@ -16,8 +16,8 @@ from voiced import cli
 from voiced.audio import g711, wavfile
 from voiced.audio.frame import SAMPLE_RATE, SILENT_FRAME
 from voiced.client.choice import TrialError
-from voiced.client.hear import FLUSH_S, Line, Packet, hear, heard, rule
-from voiced.config import Agent, EndOfTurn, MoshiStt, MoshiTts, OpenAiLlm, Settings
+from voiced.client.hear import FLUSH_S, Line, Packet, hear, heard
+from voiced.config import Agent, MoshiStt, MoshiTts, OpenAiLlm, Settings
 from voiced.dialog.endpointing import EndpointingRule
 from voiced.dialog.events import (
     Flushed,
@@ -172,12 +172,6 @@ async def test_a_line_that_ends_is_flushed(autojump_clock: MockClock) -> None:
     ends = Line(iter([Packet(SILENT_FRAME)] * 10), 0.2)
     await heard(cast(Stt, ear), ends, SURE, print)
     assert ear.flushed_at == pytest.approx(0.2)
-
-
-def test_the_rule_is_the_agents() -> None:
-    assert rule(Agent()) == EndpointingRule()
-    silent = Agent(end_of_turn=EndOfTurn.SILENCE, silence_ms=700)
-    assert rule(silent) == EndpointingRule(0.7, uses_score=False)
 
 
 # --- the line, as the command makes it of a file ------------------------------------------------

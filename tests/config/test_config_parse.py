@@ -130,7 +130,7 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file() -> None:
         ('goodbye = "50 } off"', "it has a stray brace"),
         ('apology = "{"', "it has a stray brace"),
         ('language = "French"', "it is not a language"),
-        ("[zzzzz]", "zzzzz: is not a key of voiced; known: agent, api, limits, "),
+        ("[zzzzz]", "zzzzz: is not a key of voiced; known: agent, api, deadlines, "),
         ("[servr]", "servr: is not a key of voiced; did you mean server?"),
         ("[server]\nhost = ''", "server.host: it is empty"),
         ("[server.tls]\ncertificate = '/c'", "server.tls.private_key: is missing"),

@@ -7,7 +7,19 @@ from voiced.dialog import events as ev
 from voiced.dialog.conversation import Conversation
 from voiced.dialog.history import Ending as Told
 from voiced.dialog.history import Entry, Role
-from voiced.dialog.manners import Action, Ask, Flush, Manners, Say, Stop
+from voiced.dialog.manners import (
+    Action,
+    Ask,
+    Discard,
+    Flush,
+    Manners,
+    Pause,
+    Prepare,
+    Release,
+    Resume,
+    Say,
+    Stop,
+)
 from voiced.dialog.parting import Parting
 from voiced.dialog.recognition import MARK_GRACE_S
 from voiced.dialog.turn import Ending, Turn
@@ -72,6 +84,13 @@ def speaking(manners: Manners | None = None) -> Conversation:
     return conversation
 
 
+def doubting(manners: Manners | None = None) -> Conversation:
+    conversation = speaking(manners)
+    conversation.receive(ev.SpeechStarted(), 3.0)
+    assert conversation.receive(ev.TimePassed(), 4.5) == (Pause(),)
+    return conversation
+
+
 def closing(manners: Manners | None = None) -> Conversation:
     conversation = speaking(manners)
     conversation.receive(ev.CloseRequested(Parting("operator")), 2.5)
@@ -84,9 +103,10 @@ STAGES: dict[Phase, Callable[..., Conversation]] = {
     P.FLUSHING: flushing,
     P.THINKING: thinking,
     P.SPEAKING: speaking,
+    P.DOUBTING: doubting,
     P.CLOSING: closing,
 }
-REPLYING = {P.THINKING, P.SPEAKING}
+REPLYING = {P.THINKING, P.SPEAKING, P.DOUBTING}
 
 
 def said(conversation: Conversation) -> list[tuple[Role, str, Told]]:
@@ -124,6 +144,8 @@ class Stage:
         self.call = call
         self.now = now
         self.running = call.turns[-1].number if call.phase in REPLYING | {P.CLOSING} else None
+        self.draft: int | None = None
+        self.paused = call.phase is P.DOUBTING
         self.marks: list[str] = []
         self.kept: dict[int, str] = {}  # what was heard of the turns that were broken off
         self.due: float | None = None  # when the whole reply has been played, at the latest
@@ -148,7 +170,7 @@ class Stage:
             return
         if isinstance(event, ev.ReplyEmpty) and self.call.phase is P.SPEAKING:
             return  # it had words
-        if not isinstance(event, ev.ReplyAudible | ev.ReplyCommits):
+        if not isinstance(event, ev.ReplyAudible | ev.FillerSaid | ev.ReplyCommits):
             self.running = None
         self.receive(event)
 
@@ -161,7 +183,7 @@ class Stage:
 
     def echo(self) -> None:
         """The carrier has played, or dropped, the audio up to the next mark."""
-        if self.marks and self.call.turns[-1].times.first_frame is not None:
+        if self.marks and not self.paused and self.call.turns[-1].times.first_frame is not None:
             self.receive(ev.MarkReached(self.marks.pop(0)))
 
     def abandon(self) -> None:
@@ -182,17 +204,34 @@ class Stage:
 
     def _obey(self, actions: tuple[Action, ...]) -> None:
         for action in actions:
-            if isinstance(action, Stop):
-                self.running = None  # the carrier echoes its marks all the same
-            elif isinstance(action, Ask | Say):
-                assert self.running is None, "a reply began while another was going on"
-                self.running, self.due = action.turn.number, None
-                self.marks = voice(action.turn, "We open at noon.")
+            match action:
+                case Stop():
+                    self.running = None  # the carrier echoes its marks all the same
+                    self.paused = False
+                case Pause():
+                    self.paused = True
+                case Resume():
+                    assert self.paused
+                    self.paused = False
+                case Discard():
+                    assert self.draft is not None, "nothing was prepared"
+                    self.draft = None
+                case Prepare(turn=turn):
+                    assert self.running is self.draft is None, "prepared beside another reply"
+                    self.draft = turn.number
+                case Ask(turn=turn) | Say(turn=turn) | Release(turn=turn):
+                    prepared = turn.number if isinstance(action, Release) else None
+                    assert self.draft == prepared, "the draft of another turn"
+                    assert self.running is None, "a reply began while another was going on"
+                    self.running, self.due, self.draft = turn.number, None, None
+                    self.marks = voice(turn, "We open at noon.")
 
     def _check(self, entries_before: int) -> None:
         call = self.call
         pending = [turn.number for turn in call.turns if turn.ending is Ending.PENDING]
         replying = call.phase in REPLYING | {P.CLOSING}
+        assert self.paused == (call.phase is P.DOUBTING)
+        assert self.draft is None or call.phase in {P.HEARING, P.FLUSHING}
         assert pending == ([call.turns[-1].number] if replying else [])
         assert self.running is None or [self.running] == pending, "a reply nobody follows"
         deadline = call.deadline()

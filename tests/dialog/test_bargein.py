@@ -53,28 +53,68 @@ def test_a_quiet_line_ends_no_reply() -> None:
     bargein = BargeIn(2)
     assert bargein.deadline() is None
     bargein.loud(1.0)
-    bargein.quiet()
+    bargein.quiet(1.2)
     assert bargein.deadline() is None
 
 
-def test_noise_without_a_word_ends_a_reply_after_two_and_a_half_seconds() -> None:
+def test_noise_without_a_word_is_worth_a_pause_after_a_second_and_a_half() -> None:
     bargein = BargeIn(2)
     bargein.begin(1.0)
     bargein.loud(3.0)
-    assert bargein.deadline() == 5.5
+    assert bargein.deadline() == 4.5
+    assert not bargein.is_worded
 
 
 def test_one_word_and_a_second_of_speech_end_a_reply() -> None:
     bargein = BargeIn(2)
     bargein.loud(3.0)
     bargein.word("mm-hm")
-    assert bargein.deadline() == 5.5
+    assert bargein.deadline() == 4.5
     bargein.word("wait")
     assert bargein.deadline() == 4.0
+    assert bargein.is_worded
 
 
 def test_a_line_that_was_loud_before_the_reply_does_not_cut_it_off_at_its_first_frame() -> None:
     bargein = BargeIn(2)
     bargein.loud(3.0)
     bargein.begin(60.0)
-    assert bargein.deadline() == 62.5
+    assert bargein.deadline() == 61.5
+
+
+def doubting(*, at: float = 4.5) -> BargeIn:
+    bargein = BargeIn(3)
+    bargein.begin(1.0)
+    bargein.loud(3.0)
+    bargein.doubt(at)
+    return bargein
+
+
+def test_while_in_doubt_a_single_word_is_enough() -> None:
+    bargein = doubting()
+    assert not bargein.word("mm-hm")
+    assert bargein.word("wait")
+
+
+def test_a_noise_is_only_a_noise_if_no_word_comes_within_a_second_of_its_end() -> None:
+    bargein = doubting(at=4.5)
+    assert bargein.deadline() == 8.5  # or if it does not end
+    bargein.quiet(5.0)
+    assert bargein.deadline() == 6.0
+    bargein.loud(5.5)
+    assert bargein.deadline() == 8.5
+
+
+def test_a_noise_that_was_over_long_ago_leaves_no_doubt() -> None:
+    bargein = doubting(at=4.5)
+    bargein.quiet(3.2)
+    assert bargein.deadline() == 4.5
+
+
+def test_each_false_alarm_of_a_call_makes_the_next_harder() -> None:
+    bargein = doubting()
+    bargein.begin(10.0)
+    assert bargein.deadline() == 13.0
+    bargein.doubt(13.0)
+    bargein.begin(20.0)
+    assert bargein.deadline() == 26.0

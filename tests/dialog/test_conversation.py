@@ -14,6 +14,7 @@ from conversation_stage import (
     P,
     Stage,
     closing,
+    doubting,
     finish,
     flushing,
     hearing,
@@ -29,9 +30,9 @@ from voiced.dialog import events as ev
 from voiced.dialog.conversation import MAX_IDLE_PROMPTS, Conversation
 from voiced.dialog.endpointing import EndpointingRule
 from voiced.dialog.history import Entry, Message, Role
-from voiced.dialog.manners import Ask, Flush, HangUp, Manners, Say, Stop
+from voiced.dialog.manners import Ask, Flush, HangUp, Manners, Pause, Resume, Say, Stop
 from voiced.dialog.parting import Parting, Phrase
-from voiced.dialog.recognition import MARK_GRACE_S
+from voiced.dialog.recognition import MARK_GRACE_S, REPEATED_S
 from voiced.dialog.turn import Ending, Turn, TurnTimes
 from voiced.dialog.turns import Phase
 
@@ -231,15 +232,51 @@ def test_a_yes_over_the_end_of_a_question_is_answered() -> None:
     assert call.receive(FINISHED, 4.3) == (Flush(),)
 
 
-def test_noise_without_a_word_cuts_the_reply_and_asks_who_is_there() -> None:
+def test_noise_without_a_word_pauses_the_reply_until_it_is_known_to_be_nothing() -> None:
+    call = doubting()
+    call.receive(ev.SpeechStopped(0.3), 5.0)
+    assert call.deadline() == 5.7
+    assert call.receive(ev.TimePassed(), 5.7) == (Resume(),)
+    assert call.phase is P.SPEAKING
+
+
+def test_a_word_after_all_ends_a_paused_reply() -> None:
+    call = doubting()
+    assert call.receive(ev.WordHeard("wait", 4.0), 4.8) == (Stop(),)
+    assert (call.phase, call.turns[0].ending) == (P.HEARING, Ending.CUT)
+
+
+def test_no_mark_is_overdue_while_nothing_is_played() -> None:
     call = speaking()
+    finish(call, "We open at noon.", 2.1)
     call.receive(ev.SpeechStarted(), 3.0)
-    assert call.deadline() == 5.5
-    assert call.receive(ev.TimePassed(), 5.5) == (Stop(),)
-    assert call.receive(ev.TimePassed(), 9.5) == (Flush(),)
-    (say,) = call.receive(ev.Flushed(), 9.6)
-    assert say == Say(call.turns[1])
-    assert call.turns[1].phrases == (Phrase.IDLE_PROMPT,)
+    assert call.receive(ev.TimePassed(), 4.5) == (Pause(),)
+    call.receive(ev.SpeechStopped(0.3), 7.0)
+    assert call.receive(ev.TimePassed(), 7.7) == (Resume(),)
+    assert call.deadline() == pytest.approx(2.1 + 2.0 + MARK_GRACE_S + 3.2 + REPEATED_S)
+
+
+@pytest.mark.parametrize(
+    ("event", "following"),
+    [
+        (ev.ReplyFailed(0, LLM_BROKEN), P.CLOSING),
+        (ev.MarkReached("0.5"), P.LISTENING),
+    ],
+)
+def test_whatever_ends_a_paused_reply_sets_the_line_free_again(
+    event: ev.Event, following: Phase
+) -> None:
+    call = speaking()
+    finish(call, "We open at noon.", 2.1)
+    call.receive(ev.SpeechStarted(), 3.0)
+    assert call.receive(ev.TimePassed(), 4.5) == (Pause(),)
+    assert call.receive(event, 4.6)[0] == Resume()
+    assert call.phase is following
+
+
+def test_an_operator_who_speaks_into_a_pause_is_heard() -> None:
+    call = doubting()
+    assert call.receive(ev.SayRequested("Your taxi is here."), 4.6)[0] == Stop()
 
 
 def test_a_line_that_was_loud_all_along_does_not_cut_a_reply_at_its_first_frame() -> None:
@@ -247,7 +284,7 @@ def test_a_line_that_was_loud_all_along_does_not_cut_a_reply_at_its_first_frame(
     call.receive(ev.SpeechStarted(), 1.7)
     call.receive(ev.ReplyAudible(0), 9.0)
     assert call.receive(ev.TimePassed(), 9.0) == ()
-    assert call.deadline() == 11.5
+    assert call.deadline() == 10.5
 
 
 def test_a_line_that_is_never_quiet_is_not_prompted_for_ever() -> None:
@@ -256,6 +293,7 @@ def test_a_line_that_is_never_quiet_is_not_prompted_for_ever() -> None:
     stage = Stage(call, 2.0)
     stage.abandon()
     assert (call.phase, call.ended_by) == (P.OVER, "idle")
+    assert call.turns[0].ending is Ending.HEARD
     assert [turn.phrases for turn in call.turns[1:]] == [(Phrase.IDLE_PROMPT,)] * 2 + [
         (Phrase.GOODBYE,)
     ]

@@ -23,7 +23,9 @@ MANNERS = st.builds(
     opening=st.sampled_from([None, Phrase.GREETING, Phrase.RESUMED]),
     interruptible=st.booleans(),
     min_interruption_words=st.integers(0, 3),
-    endpointing=st.sampled_from([EndpointingRule(), EndpointingRule(4.0, uses_score=False)]),
+    endpointing=st.sampled_from(
+        [EndpointingRule(), EndpointingRule(4.0, uses_score=False), EndpointingRule(eager=True)]
+    ),
     idle_prompt_s=st.sampled_from([2.0, 10.0]),
     digits=st.sampled_from([DigitRule(), DigitRule(end="", timeout_s=0.5, most=2)]),
     rescue=st.sampled_from([None, SALES]),
@@ -36,6 +38,8 @@ WORLD = st.one_of(
     st.sampled_from(
         [
             ev.Flushed(),
+            ev.TurnLikelyOver(),
+            ev.TurnResumed(),
             ev.SpeechStarted(),
             ev.SpeechStopped(0.3),
             ev.DigitPressed("#"),
@@ -68,6 +72,7 @@ REPLY = st.sampled_from(
         ev.ReplyAudible,
         ev.ReplyEmpty,
         lambda turn: ev.ReplyCommits(turn, Parting(f"{WISH}{turn}")),
+        lambda turn: ev.FillerSaid(turn, 1.0),
         lambda turn: ev.ReplyFinished(turn, 1.0),
         lambda turn: ev.ReplyFailed(turn, LLM_BROKEN),
     ]

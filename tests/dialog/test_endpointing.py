@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from voiced.config import Agent, EndOfTurn
 from voiced.dialog.endpointing import Endpointing, EndpointingRule
 from voiced.dialog.events import PauseScored
 
@@ -92,3 +93,11 @@ def test_by_silence_a_pause_for_thought_is_waited_through() -> None:
 
 def test_a_patient_rule_is_not_overruled_by_the_want_of_words() -> None:
     assert talking(EndpointingRule(7.0, uses_score=False)).deadline() == 19.0
+
+
+def test_an_agent_says_how_its_caller_is_taken_to_have_finished() -> None:
+    assert EndpointingRule.of(Agent(language="en", eager_reply=False)) == EndpointingRule()
+    silent = Agent(end_of_turn=EndOfTurn.SILENCE, silence_ms=700, dictation_ms=100)
+    assert EndpointingRule.of(silent) == EndpointingRule(
+        0.7, uses_score=False, dictation_s=0.1, language="fr", eager=True
+    )

@@ -3,7 +3,15 @@
 import pytest
 
 from voiced.dialog.endpointing import EndpointingRule
-from voiced.dialog.events import Flushed, PauseScored, SpeechStarted, SpeechStopped, WordHeard
+from voiced.dialog.events import (
+    Flushed,
+    PauseScored,
+    SpeechStarted,
+    SpeechStopped,
+    TurnLikelyOver,
+    TurnResumed,
+    WordHeard,
+)
 from voiced.dialog.listening import Listened, Listening
 from voiced.dialog.turns import Phase, Signal
 
@@ -11,15 +19,21 @@ FINISHED = PauseScored(0.9, 20.0)
 P, S = Phase, Signal
 
 
-def listening(words: str = "", *, at: float = 10.0, min_words: int | None = 2) -> Listening:
+def listening(
+    words: str = "",
+    *,
+    at: float = 10.0,
+    min_words: int | None = 2,
+    rule: EndpointingRule | None = None,
+) -> Listening:
     """An ear that has heard these words, all at once."""
-    ear = Listening(EndpointingRule(), min_words)
+    ear = Listening(rule or EndpointingRule(), min_words)
     for word in words.split():
         ear.receive(WordHeard(word, at), P.LISTENING, at)
     return ear
 
 
-@pytest.mark.parametrize("phase", [phase for phase in P if phase is not P.SPEAKING])
+@pytest.mark.parametrize("phase", [phase for phase in P if phase not in (P.SPEAKING, P.DOUBTING)])
 def test_a_word_is_a_word_unless_the_agent_speaks(phase: Phase) -> None:
     assert listening().receive(WordHeard("oui", 1.0), phase, 1.5) is S.WORD
 
@@ -90,13 +104,106 @@ def test_a_quiet_line_ends_an_utterance() -> None:
     assert ear.expire(P.HEARING, 11.7) is S.PAUSE
 
 
-def test_sustained_noise_over_a_reply_is_an_utterance_that_ends_again() -> None:
+def test_sustained_noise_over_a_reply_is_a_noise_until_a_word_comes() -> None:
     ear = listening()
     ear.reply_audible(1.0)
     ear.receive(SpeechStarted(), P.SPEAKING, 2.0)
-    assert ear.expire(P.SPEAKING, 4.49) is None
-    assert ear.expire(P.SPEAKING, 4.5) is S.BARGE_IN
-    assert ear.deadline(P.HEARING) == 8.5
+    assert ear.expire(P.SPEAKING, 3.49) is None
+    assert ear.expire(P.SPEAKING, 3.5) is S.NOISE
+    ear.reply_paused(3.5)
+    assert ear.receive(WordHeard("oui", 3.0), P.DOUBTING, 3.6) is None
+    assert ear.receive(WordHeard("wait", 3.0), P.DOUBTING, 3.7) is S.BARGE_IN
+
+
+def test_a_noise_that_was_nothing_is_over_a_second_after_its_end() -> None:
+    ear = listening()
+    ear.reply_audible(1.0)
+    ear.receive(SpeechStarted(), P.SPEAKING, 2.0)
+    ear.reply_paused(3.5)
+    ear.receive(SpeechStopped(0.3), P.DOUBTING, 4.3)
+    assert ear.deadline(P.DOUBTING) == 5.0
+    assert ear.expire(P.DOUBTING, 4.99) is None
+    assert ear.expire(P.DOUBTING, 5.0) is S.CALM
+
+
+def test_one_word_that_goes_on_and_on_ends_a_reply() -> None:
+    ear = listening()
+    ear.reply_audible(1.0)
+    ear.receive(SpeechStarted(), P.SPEAKING, 2.0)
+    ear.receive(WordHeard("listen", 2.0), P.SPEAKING, 2.5)
+    assert ear.expire(P.SPEAKING, 3.0) is S.BARGE_IN
+
+
+# --- likely over --------------------------------------------------------------------------------
+
+EAGER = EndpointingRule(eager=True, language="fr")
+
+
+def test_a_turn_is_likely_over_when_the_engine_says_so_once() -> None:
+    ear = listening("a table", rule=EAGER)
+    assert ear.receive(TurnLikelyOver(), P.HEARING, 10.2) is S.LIKELY
+    assert ear.receive(TurnLikelyOver(), P.HEARING, 10.3) is None
+    assert ear.receive(TurnResumed(), P.HEARING, 10.4) is S.RESUMED
+    ear.receive(WordHeard("please", 10.4), P.HEARING, 10.5)
+    assert ear.receive(TurnLikelyOver(), P.HEARING, 10.6) is S.LIKELY
+
+
+def test_a_turn_is_likely_over_after_a_shorter_silence_than_it_takes_to_be_sure() -> None:
+    ear = listening("a table", at=10.0, rule=EAGER)
+    ear.receive(SpeechStopped(0.3), P.HEARING, 10.3)
+    assert ear.deadline(P.HEARING) == 10.7
+    assert ear.expire(P.HEARING, 10.69) is None
+    assert ear.expire(P.HEARING, 10.7) is S.LIKELY
+    assert ear.deadline(P.HEARING) == 11.5
+    assert ear.expire(P.HEARING, 11.5) is S.PAUSE
+
+
+def test_nobody_says_likely_where_a_short_silence_is_enough_to_be_sure() -> None:
+    rule = EndpointingRule(0.6, uses_score=False, eager=True)
+    ear = listening("a table", at=10.0, rule=rule)
+    ear.receive(SpeechStopped(0.25), P.HEARING, 10.5)
+    assert ear.deadline(P.HEARING) == 10.85
+    assert ear.expire(P.HEARING, 10.85) is S.PAUSE
+
+
+@pytest.mark.parametrize("phase", [phase for phase in P if phase is not P.HEARING])
+def test_a_turn_that_nobody_has_is_not_likely_over(phase: Phase) -> None:
+    ear = listening("a table", rule=EAGER)
+    assert ear.receive(TurnLikelyOver(), phase, 10.2) is None
+    assert ear.receive(TurnResumed(), phase, 10.2) is None
+
+
+def test_who_is_not_eager_is_not_told() -> None:
+    ear = listening("a table")
+    assert ear.receive(TurnLikelyOver(), P.HEARING, 10.2) is None
+
+
+# --- dictation ----------------------------------------------------------------------------------
+
+
+def test_a_pause_in_mid_dictation_ends_nothing() -> None:
+    ear = listening("mon numéro est le zéro six", at=10.0, rule=EAGER)
+    ear.receive(SpeechStopped(0.3), P.HEARING, 10.3)
+    assert ear.receive(FINISHED, P.HEARING, 10.5) is None
+    assert ear.receive(TurnLikelyOver(), P.HEARING, 10.6) is None
+    assert ear.deadline(P.HEARING) == 12.5
+
+
+def test_the_end_of_what_was_dictated_is_an_end() -> None:
+    ear = listening("zéro six douze trente-quatre cinquante-six soixante-dix-huit", rule=EAGER)
+    assert ear.receive(FINISHED, P.HEARING, 10.5) is S.PAUSE
+
+
+def test_a_longer_silence_than_dictation_asks_for_stays_as_long() -> None:
+    rule = EndpointingRule(4.0, uses_score=False, language="fr")
+    ear = listening("zéro six", at=10.0, rule=rule)
+    ear.receive(SpeechStopped(0.3), P.HEARING, 10.3)
+    assert ear.deadline(P.HEARING) == 14.0
+
+
+def test_dictation_may_make_no_difference() -> None:
+    ear = listening("zéro six", rule=EndpointingRule(dictation_s=0, language="fr"))
+    assert ear.receive(FINISHED, P.HEARING, 10.5) is S.PAUSE
 
 
 def test_an_utterance_is_handed_over_once_with_its_times() -> None:

@@ -29,6 +29,10 @@ def speak(text: str, language: str = "en") -> str:
         ("Do this:\n```python\nprint('*')\n```\nDone.", "Do this: Done."),
         ("Run ```rm -rf``` now", "Run now"),
         ("snake_case and __init__ and C\\*", "snake case and init and C"),
+        ("1. Soup\n2. **Fish**\n\n---\n3. Cake", "1. Soup, 2. Fish, 3. Cake"),
+        ("- [ ] soup\n- [x] fish", "soup, x fish"),
+        ("```\nprint('a')\n```\nThen ```json\n{}\n``` done.", "Then done."),
+        ("```python\nprint('only code')", ""),
     ],
 )
 def test_markdown_is_not_read(written: str, spoken: str) -> None:
@@ -41,6 +45,10 @@ def test_markdown_is_not_read(written: str, spoken: str) -> None:
         ('One <break time="0.5s" /> two<br/>three', "One two three"),
         ("<speak>So</speak> <prosody rate='slow' pitch=low>slow</prosody>", "So slow"),
         ("if x <y then 3 < 4 > 2 and <b", "if x y then 3 4 2 and"),
+        ("Yes.<|im_end|>", "Yes."),
+        ("<|start_header_id|>Yes<|eot_id|> then a <| b", "Yes then a b"),
+        ("<tool_call>yes</tool_call>", "yes"),
+        ("cut off <|im_e", "cut off"),
         ("cut off <break time=", "cut off"),
         ("cut off [text](https://exam", "cut off text"),
         ("cut off ``` code", "cut off"),
@@ -120,6 +128,23 @@ def test_what_has_no_sound_is_not_a_word(nothing: str) -> None:
     assert speak(nothing) == ""
 
 
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("Welcome 😊! How are you 🙂?", "Welcome! How are you?"),
+        ("👋 Hello🎉, *friend*😀.", "Hello, friend."),
+        ("Open ✅ closed ❌ ★★★☆☆", "Open closed"),
+        ("Bravo 🎉 !", "Bravo!"),
+        ("🎉🎉 👏", ""),
+    ],
+)
+def test_pictures_between_words_leave_no_trace(written: str, spoken: str) -> None:
+    assert speak(written) == spoken
+    speakable = Speakable("en")
+    words = [word for letter in written for word in speakable.feed(letter)]
+    assert " ".join(words + speakable.flush()) == spoken
+
+
 def test_a_keycap_is_its_digit() -> None:
     assert speak("1\ufe0f\u20e3") == "1"
 
@@ -161,8 +186,8 @@ def test_punctuation_without_end_does_not_grow_a_word() -> None:
 
 PIECES = st.sampled_from(
     [*"ab1 \n-*_`~#|<>[]()!?.,:;+=%$€°@&/\"'—–…«»\u00a0\u202f\u200b\ufeff\u3164\x07😀é²¨",
-     "```", "](", "https://", "www.", "<b", "<break time=", "/>", "n°", "--", "...", " word ",
-     "\n- "]
+     "```", "](", "<|", "|>", "https://", "www.", "<b", "<break time=", "/>", "n°", "--", "...",
+     " word ", "\n- "]
 )  # fmt: skip
 TEXTS = st.lists(PIECES | st.characters(), max_size=40).map("".join)
 

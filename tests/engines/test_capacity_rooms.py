@@ -4,7 +4,15 @@ import math
 
 import pytest
 
-from voiced.engines.rooms import Place, Poll, RoomState, calls_for, free_ears, free_voices
+from voiced.engines.rooms import (
+    Place,
+    Poll,
+    RoomState,
+    calls_for,
+    free_contexts,
+    free_ears,
+    free_voices,
+)
 
 
 def place(*polls: Poll, leases: int = 0) -> Place:
@@ -60,6 +68,17 @@ def test_voices_that_others_fill_time_and_again_are_no_room() -> None:
 
 def test_voices_that_we_may_have_filled_ourselves_are_shared_on() -> None:
     assert free_voices(place(*[Poll(8, 8, 8)] * 3, leases=8), 2.0) == 8
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "leases", "free"),
+    [(None, 0, math.inf), (None, 999, math.inf), (1, 0, 4), (5, 0, 20), (5, 19, 1), (5, 20, 0),
+     (2, 9, 0)],
+)  # fmt: skip
+def test_a_cloud_account_carries_four_calls_for_each_reply_at_once(
+    concurrency: int | None, leases: int, free: float
+) -> None:
+    assert free_contexts(place(leases=leases), concurrency) == free
 
 
 @pytest.mark.parametrize(

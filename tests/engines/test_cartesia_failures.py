@@ -24,6 +24,8 @@ HERE = Endpoint("sonic", "tts", "wss://cartesia.test/tts/websocket", "Cartesia")
         (Failure(404, "voice_not_found", ""), EngineRefused, "check voice"),
         (Failure(400, "invalid_model", ""), EngineRefused, "check model"),
         (Failure(422, "", "Unsupported language"), EngineRefused, "agent's language"),
+        (Failure(400, "", "generation_config.speed: too high"), EngineRefused, "check speed"),
+        (Failure(400, "invalid_emotion", ""), EngineRefused, "check speed, volume and emotion"),
         (Failure(400, "", "say hello"), EngineRefused, "does not take the request (status 400)"),
         (Failure(500, "", "oops"), EngineBroken, "it failed (status 500)"),
         (Failure(0, "", ""), EngineBroken, "it failed"),

@@ -269,7 +269,7 @@ async def test_an_error_of_nobody_is_that_of_who_waits_for_a_first_answer(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(say, tts, ["One.", 0.45, "Two.", 0.4, "Three."], spoken)
         await trio.sleep(0.12)  # the other is spoken by now
-        server.faults = [full] * 4
+        server.faults = [full] * 5
         with pytest.raises(EngineAtCapacity):
             await say(tts, SENTENCE)
         server.faults = []

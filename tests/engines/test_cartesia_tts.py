@@ -29,7 +29,7 @@ from cartesia_peers import (
 from engine_peers import Line, Peer, refused
 
 from voiced.dialog.events import SpeechEvent, SpokenAudio, SpokenWord
-from voiced.engines.cartesia import CartesiaTts
+from voiced.engines.cartesia import CartesiaTiming, CartesiaTts
 from voiced.engines.cartesia_line import UNREAD_MESSAGES
 from voiced.errors import (
     EngineAtCapacity,
@@ -122,6 +122,30 @@ async def test_all_pieces_of_a_context_have_the_same_fields(peer, autojump_clock
         assert request == server.requests[0]
     assert server.requests[0]["voice"] == {"mode": "id", "id": VOICE}
     assert server.requests[0]["language"] == "fr"
+
+
+async def test_how_it_speaks_is_told_in_every_piece(peer, autojump_clock):
+    server = Cartesia()
+    tts = engine(peer(server), speed=1.2, volume=0.8, emotion="calm").in_language("fr")
+    await say(tts, ["One.", 0.01, "Two.", 0.01])
+    manner = {"speed": 1.2, "volume": 0.8, "emotion": "calm"}
+    assert [each["generation_config"] for each in server.requests] == [manner] * 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, None),
+        ({"speed": 1.0, "volume": 1.0, "emotion": ""}, None),
+        ({"speed": 0.6}, {"speed": 0.6}),
+        ({"volume": 2.0}, {"volume": 2.0}),
+        ({"emotion": "calm"}, {"emotion": "calm"}),
+    ],
+)
+async def test_what_is_not_set_is_left_to_the_voice(peer, autojump_clock, settings, told):
+    server = Cartesia()
+    await say(engine(peer(server), **settings), SENTENCE)
+    assert server.requests[0].get("generation_config") == told
 
 
 async def test_every_reply_has_a_context_of_its_own(peer, autojump_clock):
@@ -251,7 +275,7 @@ async def test_too_many_connections_are_at_capacity_after_a_few_tries(peer, auto
     served = peer(refusing(429))
     began = trio.current_time()
     assert isinstance(await failure(served), EngineAtCapacity)
-    assert len(served.lines) == 4
+    assert len(served.lines) == 5
     assert trio.current_time() - began == pytest.approx(0.3)
 
 
@@ -267,7 +291,7 @@ async def test_no_room_is_at_capacity_after_a_few_tries(peer, autojump_clock, na
     full = saying(error(named, status_code=429, error="Too many concurrent requests"))
     server = Cartesia(faults=[full] * 9)
     assert isinstance(await failure(peer(server)), EngineAtCapacity)
-    assert len(server.contexts) == 4
+    assert len(server.contexts) == 5
 
 
 async def test_no_room_for_the_rest_of_a_reply_is_tried_again_too(peer, autojump_clock):
@@ -275,6 +299,24 @@ async def test_no_room_for_the_rest_of_a_reply_is_tried_again_too(peer, autojump
     server.faults = [saying(chunk("?", b"O" * WORD_BYTES)), saying(FULL)]
     spoken = await say(engine(peer(server)), ["One.", 3.0, "Two."])
     assert spoken.letters == "OT"
+
+
+async def test_each_context_of_a_reply_is_waited_for_as_long(peer, autojump_clock):
+    server = Cartesia()
+    full = saying(FULL)
+    server.faults = [full] * 4 + [saying(chunk("?", b"O" * WORD_BYTES))] + [full] * 4
+    spoken = await say(engine(peer(server)), ["One.", 3.0, "Two."])
+    assert spoken.letters == "OT"
+    assert server.faults == []
+
+
+async def test_how_long_room_is_waited_for_can_be_set(peer, autojump_clock):
+    server = Cartesia(faults=[saying(FULL)] * 9)
+    served = peer(server)
+    tts = CartesiaTts("cartesia", SETTINGS, CartesiaTiming(slot_s=0.0), connect=served.connect)
+    with pytest.raises(EngineAtCapacity):
+        await say(tts, SENTENCE)
+    assert len(server.contexts) == 1
 
 
 async def test_at_capacity_in_mid_speech_is_not_tried_again(peer, autojump_clock):
@@ -432,8 +474,15 @@ def test_what_shapes_the_sound_is_in_the_identity() -> None:
         engine(served, model="sonic-3.5"),
         engine(served, url="wss://elsewhere.test"),
         engine(served).in_language("fr"),
+        engine(served, speed=1.2),
+        engine(served, volume=1.2),
+        engine(served, emotion="calm"),
         engine(served).in_language("en"),
     ]
     assert len({voice.identity for voice in voices}) == len(voices)
-    assert engine(served).identity == engine(served, api_key=None).identity
+    assert engine(served).identity == engine(served, api_key=None, concurrency=5).identity
+    # As it has been: phrases are kept under it.
+    assert engine(served).identity == (
+        f"cartesia wss://cartesia.test/tts/websocket sonic-3 {VOICE} own-language"
+    )
     assert voices[-1].name == "cartesia"

@@ -165,6 +165,28 @@ def test_the_answer_to_finalize_is_known_with_words_or_without() -> None:
         assert not heard.is_verdict
 
 
+def test_after_a_finalize_the_times_go_on_and_the_utterance_too() -> None:
+    ear = NovaEar()
+    ear.receive(results("un rendez-vous", (0, 1), "is_final", "from_finalize").encode())
+    assert not ear.is_over
+    heard = ear.receive(results("lundi", (1, 2), "is_final", "speech_final").encode())
+    assert heard == Heard([WordHeard("lundi", 1.0)], is_verdict=True)
+
+
+def test_loudness_may_be_told_again_and_again_or_not_at_all() -> None:
+    ear = NovaEar()
+    for _ in range(3):
+        ear.receive(SPEECH_STARTED.encode())
+    assert listen(ear, [results("oui", (0, 1), "is_final", "speech_final")]) == ("oui", [True])
+    assert listen(ear, [results("non", (1, 2), "is_final", "speech_final")]) == ("non", [True])
+
+
+def test_utterance_end_may_come_twice() -> None:
+    ear = NovaEar()
+    messages = [results("oui", (0, 1), "is_final"), utterance_end(0.3), utterance_end(0.3)]
+    assert listen(ear, messages)[1] == [False, True, False]
+
+
 def test_the_rest_of_a_guess_is_not_told_again() -> None:
     ear = NovaEar()
     listen(ear, [results("un rendez-vous", (0, 1))])
@@ -222,6 +244,58 @@ def test_words_without_times_are_heard_when_they_are_told() -> None:
     heard = FluxEar().receive(turn("EndOfTurn", "Oui.", stop_s=3.6).encode())
     assert heard.words == [WordHeard("Oui.", 3.6)]
     assert heard.is_flushed
+
+
+def test_an_eager_end_tells_all_words_and_the_end_no_more() -> None:
+    ear = FluxEar()
+    ear.receive(turn("StartOfTurn", "Un").encode())
+    eager = ear.receive(turn("EagerEndOfTurn", "Un rendez-vous", stop_s=2.4).encode())
+    assert eager == Heard([WordHeard("Un", 2.4), WordHeard("rendez-vous", 2.4)], is_likely=True)
+    assert not ear.is_over
+    end = ear.receive(turn("EndOfTurn", "Un rendez-vous.").encode())
+    assert end == Heard([], is_verdict=True, is_flushed=True)
+
+
+def test_a_turn_may_be_likely_over_and_go_on_time_and_again() -> None:
+    ear = FluxEar()
+    heard = [
+        ear.receive(message.encode())
+        for message in (
+            turn("StartOfTurn", "Un"),
+            turn("EagerEndOfTurn", "Un rendez-vous"),
+            turn("Update", "Un rendez-vous"),
+            turn("TurnResumed", "Un rendez-vous lundi"),
+            turn("EagerEndOfTurn", "Un rendez-vous lundi"),
+            turn("TurnResumed", "Un rendez-vous lundi ou"),
+            turn("EndOfTurn", "Un rendez-vous lundi ou mardi."),
+        )
+    ]
+    assert [each.is_likely for each in heard] == [False, True, False, False, True, False, False]
+    assert [each.is_resumed for each in heard] == [False, False, False, True, False, True, False]
+    assert " ".join(word.text for each in heard for word in each.words) == (
+        "Un rendez-vous lundi ou mardi."
+    )
+
+
+def test_an_eager_end_of_nothing_is_none_and_cannot_be_withdrawn() -> None:
+    ear = FluxEar()
+    assert ear.receive(turn("EagerEndOfTurn").encode()) == Heard([])
+    assert ear.receive(turn("TurnResumed").encode()) == Heard([])
+
+
+def test_what_was_over_cannot_be_resumed() -> None:
+    ear = FluxEar()
+    listen(ear, [turn("EagerEndOfTurn", "Oui"), turn("EndOfTurn", "Oui")])
+    assert ear.receive(turn("TurnResumed", "", 1).encode()) == Heard([])
+    assert ear.is_over
+
+
+def test_a_message_of_a_turn_before_says_nothing() -> None:
+    ear = FluxEar()
+    listen(ear, [turn("EndOfTurn", "Oui."), turn("StartOfTurn", "Non", 1)])
+    for event in ("Update", "EagerEndOfTurn", "TurnResumed", "EndOfTurn"):
+        assert ear.receive(turn(event, "Oui merci").encode()) == NOTHING
+    assert listen(ear, [turn("EndOfTurn", "Non.", 1)])[0] == "Non."
 
 
 def test_an_eager_end_that_is_withdrawn_ends_nothing() -> None:

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import trio
+from attrs import evolve
 from deepgram_peers import (
     CONNECTED,
     STEP,
@@ -18,7 +19,7 @@ from engine_peers import Handler, Line, Peer
 
 from voiced.config.engines import DeepgramStt as Settings
 from voiced.config.secrets import Secret
-from voiced.dialog.events import Flushed, PauseScored, WordHeard
+from voiced.dialog.events import Flushed, PauseScored, TurnLikelyOver, TurnResumed, WordHeard
 from voiced.engines.deepgram import DeepgramStt
 from voiced.engines.deepgram_call import DeepgramTranscription
 from voiced.errors import EngineBroken, EngineError, EngineTimeout
@@ -78,6 +79,20 @@ async def test_a_flux_model_is_asked_on_its_own_path(peer, autojump_clock):
     )
 
 
+async def test_flux_is_asked_for_what_the_configuration_says(peer, autojump_clock):
+    served = peer(flux())
+    settings = evolve(
+        SETTINGS, keyterms=("Kyutai",), mip_opt_out=True, eot_threshold=0.8,
+        eager_eot_threshold=0.4, eot_timeout_ms=3000,
+    )  # fmt: skip
+    call = DeepgramStt("flux", settings, connect=served.connect).transcription()
+    await listen(call, partial(trio.sleep, 0.1))
+    assert served.lines[0].url.endswith(
+        "&language_hint=fr&eot_threshold=0.8&eager_eot_threshold=0.4&eot_timeout_ms=3000"
+        "&keyterm=Kyutai&mip_opt_out=true"
+    )
+
+
 async def test_no_audio_goes_before_connected_and_then_in_steps_of_80_ms(peer, autojump_clock):
     server = flux({float(n): [turn("Update")] for n in range(1, 5)}, hello_after_s=1.0)
     server.hello.insert(0, '{"type":"Forecast"}')
@@ -99,9 +114,24 @@ async def test_a_turn_is_heard_word_by_word_and_its_end_at_once(peer, autojump_c
     }
     heard = await listen(call := engine(peer(flux(script))), partial(speak, call, 3.9))
     assert words_of(heard) == "Attendez je voudrais un thé."
-    assert heard[5] == PauseScored(1.0, pytest.approx(3.6, abs=0.09))
+    assert [event if not isinstance(event, WordHeard) else event.text for event in heard[:7]] == [
+        "Attendez", "je", "voudrais", TurnLikelyOver(), TurnResumed(), "un", "thé.",
+    ]  # fmt: skip
+    assert heard[7] == PauseScored(1.0, pytest.approx(3.6, abs=0.09))
     assert {pause.score for pause in pauses_of(heard)} == {1.0}
     assert len(pauses_of(heard)) == pytest.approx(5, abs=1)
+
+
+async def test_a_turn_that_was_likely_over_and_is_brings_no_more_words(peer, autojump_clock):
+    script = {
+        0.72: [turn("StartOfTurn", "Oui")],
+        1.2: [turn("EagerEndOfTurn", "Oui merci")],
+        1.6: [turn("EndOfTurn", "Oui, merci.")],
+    }
+    call = engine(peer(flux(script)))
+    heard = await listen(call, partial(speak, call, 1.6))
+    assert heard[:3] == [WordHeard("Oui", 1.0), WordHeard("merci", 1.0), TurnLikelyOver()]
+    assert {type(event) for event in heard[3:]} == {PauseScored}
 
 
 async def test_where_the_telephone_is_silent_silence_goes_on(peer, autojump_clock):
@@ -187,8 +217,61 @@ async def test_a_warning_is_logged_and_survived(peer, autojump_clock, caplog):
     ]
 
 
-@pytest.mark.parametrize("end", [Line.drop, Line.reset, Line.close_without_code])
-async def test_an_end_in_mid_call_is_broken(peer, autojump_clock, end):
+async def close_with(code: int, reason: str | None, line: Line) -> None:
+    await line.websocket.aclose(code, reason)
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (Line.drop, "dropped"),
+        (Line.reset, "dropped"),
+        (Line.close_without_code, "closed the connection in mid-call"),
+        (partial(close_with, 1000, None), "closed the connection in mid-call"),
+        (partial(close_with, 1008, "DATA-0000"), "decode"),
+        (partial(close_with, 1011, "NET-0000"), "no transcript in time"),
+        (partial(close_with, 1011, "NET-0001"), "no audio for ten seconds"),
+    ],
+)
+async def test_an_end_in_mid_call_is_broken_and_told(peer, autojump_clock, end, words):
     served = peer(flux(ending=end))
-    assert isinstance(await failure(engine(served), 1), EngineBroken)
+    error = await failure(engine(served), 1)
+    assert isinstance(error, EngineBroken)
+    assert words in str(error)
     assert served.all_closed
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "{", "[]", "null", '{"type":"TurnInfo"}', '{"type":"TurnInfo","event":"Update"}']
+)
+@pytest.mark.parametrize("first", [[], [CONNECTED]])
+async def test_a_malformed_message_is_broken(peer, autojump_clock, first, bad):
+    error = await failure(engine(peer(Deepgram(hello=[*first, bad]))))
+    assert isinstance(error, EngineBroken)
+    assert "malformed" in str(error)
+
+
+async def test_an_error_in_the_place_of_connected_is_told(peer, autojump_clock):
+    server = Deepgram(hello=['{"type":"Error","code":"BAD_AUDIO"}'])
+    assert "it gave up (BAD_AUDIO)" in str(await failure(engine(peer(server))))
+
+
+async def test_falling_silent_in_mid_call_is_a_timeout(peer, autojump_clock):
+    began = trio.current_time()
+    script = {0.48 * n: [turn("Update")] for n in range(1, 11)}
+    assert isinstance(await failure(engine(peer(flux(script))), 20), EngineTimeout)
+    assert trio.current_time() - began == pytest.approx(4.8 + 4, abs=0.2)
+
+
+async def test_an_end_of_turn_after_the_deadline_answers_nobody(peer, autojump_clock):
+    script = {0.72: [turn("StartOfTurn", "Oui")], 2.4: [turn("EndOfTurn", "Oui.")]}
+    call = engine(peer(flux(script)))
+
+    async def caller() -> None:
+        await speak(call, 0.8)
+        call.flush()
+        await speak(call, 2)
+
+    heard = await listen(call, caller)
+    assert flushes_of(heard) == 1
+    assert words_of(heard) == "Oui"

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 import trio
-from attrs import define
+from attrs import define, evolve
 from deepgram_peers import (
     SPEECH_STARTED,
     STEP,
@@ -85,6 +85,20 @@ async def test_the_key_and_the_question_are_deepgrams(peer, autojump_clock):
     assert served.lines[0].headers["authorization"] == "Token very-secret"
     assert served.lines[0].url.startswith("wss://deepgram/v1/listen?model=nova-3&language=fr&")
     assert served.all_closed
+
+
+async def test_deepgram_is_asked_for_what_the_configuration_says(peer, autojump_clock):
+    served = peer(Deepgram())
+    settings = evolve(
+        SETTINGS, keyterms=("Kyutai", "devis"), mip_opt_out=True, endpointing_ms=500,
+        utterance_end_ms=1500,
+    )  # fmt: skip
+    call = DeepgramStt("cloud", settings, connect=served.connect).transcription()
+    await listen(call, partial(trio.sleep, 0.1))
+    assert served.lines[0].url.endswith(
+        "&endpointing=500&utterance_end_ms=1500&vad_events=true"
+        "&keyterm=Kyutai&keyterm=devis&mip_opt_out=true"
+    )
 
 
 async def test_without_a_key_none_is_sent(peer, autojump_clock):
@@ -484,11 +498,18 @@ async def close_with(code: int, reason: str | None, line: Line) -> None:
     await line.websocket.aclose(code, reason)
 
 
+async def cut_off(line: Line) -> None:
+    """Half a message, and then nothing more."""
+    await line.stream.send_all(b'\x81\x20{"type":"Results","sta')
+    await line.drop()
+
+
 @pytest.mark.parametrize(
     ("ending", "words"),
     [
         (Line.drop, "dropped"),
         (Line.reset, "dropped"),
+        (cut_off, "dropped"),
         (Line.close_without_code, "closed the connection in mid-call"),
         (partial(close_with, 1000, None), "closed the connection in mid-call"),
         (partial(close_with, 1008, "DATA-0000"), "decode"),
@@ -540,6 +561,29 @@ class Jam(trio.abc.Stream):
 
     async def aclose(self) -> None:
         await self.stream.aclose()
+
+
+async def test_what_it_says_is_heard_while_nothing_can_be_sent(peer, autojump_clock):
+    async def talkative(line: Line) -> None:
+        websocket = await line.accept()
+        await trio.sleep(3)
+        await websocket.send_message(results("oui", (0, 1), "is_final"))
+        await trio.sleep_forever()
+
+    served = peer(talkative)
+
+    async def connect(url: str) -> trio.abc.Stream:
+        return Jam(await served.connect(url), trio.Event(), trio.current_time() + 0.1)
+
+    call = DeepgramStt("cloud", SETTINGS, connect=connect).transcription()
+    assert words_of(await listen(call, partial(speak, call, 4))) == "oui"
+
+
+async def test_a_message_beyond_all_measure_is_broken(peer, autojump_clock):
+    text = "x" * (2**20 + 1)
+    error = await failure(engine(peer(Deepgram(hello=[results(text, (0, 1))]))))
+    assert isinstance(error, EngineBroken)
+    assert len(str(error)) < 200
 
 
 async def test_a_jam_loses_the_oldest_audio_only(peer, autojump_clock):

@@ -1,6 +1,8 @@
 """From the configuration to engines; and keeping one of them warm."""
 
 import math
+from functools import partial
+from typing import Any
 
 import pytest
 import trio
@@ -8,6 +10,7 @@ from attrs import define, field
 
 from voiced import config
 from voiced.config import Agent
+from voiced.config.deadlines import Deadlines
 from voiced.engines.anthropic import AnthropicLlm
 from voiced.engines.build import build_engines
 from voiced.engines.cartesia import CartesiaTts
@@ -123,3 +126,44 @@ async def test_a_connection_in_use_is_not_warmed(autojump_clock):
             await trio.sleep(30)
             stove.last_used = trio.current_time()
     assert [at - began for at in stove.warmed] == pytest.approx([0, 75])
+
+
+async def test_the_deadlines_are_the_configurations(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+    for kind in ("MoshiStt", "DeepgramStt", "OpenAiLlm", "AnthropicLlm", "MoshiTts", "CartesiaTts",
+                 "FallbackStt", "FallbackLlm", "FallbackTts"):  # fmt: skip
+        monkeypatch.setattr(f"voiced.engines.build.{kind}", partial(_note, asked, kind))
+    monkeypatch.setattr("voiced.engines.build._in_language", lambda voice, _: voice)
+    ours = settings(
+        stt={"kyutai": config.MoshiStt(), "deep": config.DeepgramStt()},
+        llm={"local": config.OpenAiLlm(), "groq": config.AnthropicLlm()},
+        tts={"kyutai": config.MoshiTts(), "deep": config.CartesiaTts(voice="v")},
+        deadlines=Deadlines(
+            stt_silent_s=1.1, stt_replay_s=1.2, llm_spare_s=1.3, llm_spare_next_s=1.35,
+            llm_first_s=1.4, llm_next_s=1.5,
+            tts_slot_s=1.6, tts_first_s=1.7, tts_next_s=1.8,
+        ),
+    )  # fmt: skip
+    agent = Agent(stt=("kyutai", "deep"), llm=("local", "groq"), tts=("kyutai", "deep"))
+    async with http_client() as http:
+        build_engines(ours, http).of(agent)
+    assert asked["MoshiStt"].step_s == asked["DeepgramStt"].update_s == 1.1
+    assert asked["DeepgramStt"].silent_s == 4.4
+    assert asked["FallbackStt"].replay_s == 1.2
+    assert (asked["FallbackLlm"].spare_s, asked["FallbackLlm"].stall_s) == (1.3, 1.35)
+    for kind in ("OpenAiLlm", "AnthropicLlm"):
+        assert (asked[kind].first_s, asked[kind].next_s) == (1.4, 1.5)
+    for kind in ("MoshiTts", "CartesiaTts", "FallbackTts"):
+        assert asked[kind].slot_s == 1.6
+    assert (asked["FallbackTts"].first_s, asked["FallbackTts"].stall_s) == (1.7, 1.8)
+
+
+def _note(asked: dict[str, Any], kind: str, *arguments: Any, **named: Any) -> Any:
+    """Stands in for a class of engines: keeps the timing that it is given."""
+    (asked[kind],) = [each for each in (*arguments, *named.values()) if "Timing" in repr(each)]
+    return Named(kind)
+
+
+@define
+class Named:
+    name: str

@@ -5,7 +5,13 @@ from attrs import define, field
 
 from voiced.engines.breaker import Breakers, BreakerState
 from voiced.engines.fallback import Failover, Search, Spares
-from voiced.errors import EngineAtCapacity, EngineBroken, EngineError, EngineRefused
+from voiced.errors import (
+    EngineAtCapacity,
+    EngineBroken,
+    EngineError,
+    EngineRefused,
+    RequestRefused,
+)
 
 
 @define
@@ -76,23 +82,25 @@ def test_with_all_breakers_open_the_preferred_one_is_tried_and_no_other() -> Non
         search.fail_over(broken("a"), 1)
 
 
-def test_one_that_has_no_slot_keeps_its_good_name() -> None:
+@pytest.mark.parametrize("kind", [EngineAtCapacity, RequestRefused])
+def test_no_slot_and_a_no_to_one_request_leave_its_good_name(kind: type[EngineError]) -> None:
     desk = Desk()
     for _ in range(5):
         search = desk.search()
         assert search.begin(0).name == "a"
-        assert search.fail_over(broken("a", EngineAtCapacity), 0).name == "b"
+        assert search.fail_over(kind("a", "llm", "not this"), 0).name == "b"
         search.leave()
     assert desk.breakers.of("llm", "a").state(0) is BreakerState.CLOSED
-    assert {each.reason for each in desk.told} == {"capacity"}
+    assert {each.reason for each in desk.told} == {kind.reason}
 
 
-def test_a_probe_that_finds_no_slot_leaves_its_place_to_the_next() -> None:
+@pytest.mark.parametrize("kind", [EngineAtCapacity, RequestRefused])
+def test_a_probe_without_a_verdict_leaves_its_place_to_the_next(kind: type[EngineError]) -> None:
     desk = Desk()
     desk.shut("a")
     search = desk.search()
     assert search.begin(6).name == "a"
-    search.fail_over(broken("a", EngineAtCapacity), 6)
+    search.fail_over(kind("a", "llm", "not this"), 6)
     assert desk.search().begin(6).name == "a"
 
 

@@ -1,13 +1,14 @@
-"""The words for what happens to an LLM's connection."""
+"""The words for what happens to an LLM's connection, and what never stands in them."""
 
 import httpx
 import pytest
 
+from voiced.engines.anthropic import COMPLAINTS
 from voiced.engines.llm_failures import LlmFailures
 from voiced.errors import EngineAtCapacity, EngineBroken, EngineRefused, EngineTimeout
-from voiced.wire.openai import ApiError
+from voiced.wire.api_error import ApiError
 
-FAILURES = LlmFailures("local", "http://llm/v1", "small")
+FAILURES = LlmFailures("local", "http://llm/v1", "small", complaints=COMPLAINTS)
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,21 @@ def test_a_code_that_could_be_anything_is_not_shown():
     api = ApiError("the caller said: my number is 0612345678", "", retryable=False)
     assert "0612345678" not in str(FAILURES.refused(400, api))
     assert "0612345678" not in str(FAILURES.failed(api))
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("invalid_request_error", "messages.1: my temperature is 38, says 0612345678"),
+        ("invalid_request_error", "messages.0: prompt is too long"),
+    ],
+)
+def test_what_may_be_the_callers_words_is_not_taken_for_a_complaint(code, message):
+    assert str(FAILURES.refused(400, ApiError(code, message, retryable=False))) == (
+        "llm local: http://llm/v1 does not take the request (HTTP 400, invalid_request_error)"
+    )
+
+
+def test_a_code_that_is_the_status_is_not_repeated():
+    told = FAILURES.refused(400, ApiError("http-400", "", retryable=False))
+    assert str(told).endswith("does not take the request (HTTP 400)")

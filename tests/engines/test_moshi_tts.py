@@ -12,7 +12,7 @@ from engine_peers import FULL, READY, Handler, Line, Peer, packed, pcm_frame
 from voiced.config.engines import MoshiTts as Settings
 from voiced.config.secrets import Secret
 from voiced.dialog.events import SpeechEvent, SpokenAudio, SpokenWord
-from voiced.engines.moshi_tts import MoshiTts
+from voiced.engines.moshi_tts import MoshiTts, TtsTiming
 from voiced.errors import (
     EngineAtCapacity,
     EngineBroken,
@@ -78,10 +78,15 @@ def saying(*messages: bytes, then=None) -> Handler:
 
 
 async def say(
-    served: Peer, words: list[str], *, pause_s: float = 0.0, ends: bool = True
+    served: Peer,
+    words: list[str],
+    *,
+    pause_s: float = 0.0,
+    ends: bool = True,
+    timing: TtsTiming | None = None,
 ) -> list[SpeechEvent]:
     """One reply, as a call makes it: a task that writes the words, one that takes the speech."""
-    engine = MoshiTts("kyutai", SETTINGS, connect=served.connect)
+    engine = MoshiTts("kyutai", SETTINGS, timing=timing, connect=served.connect)
     write, words_in = trio.open_memory_channel[str](8)
     speech_out, speech_in = trio.open_memory_channel[SpeechEvent](8)
     spoken: list[SpeechEvent] = []
@@ -201,8 +206,44 @@ async def test_no_slot_is_at_capacity_after_a_few_tries(peer, autojump_clock):
     began = trio.current_time()
     error = await failure(served)
     assert isinstance(error, EngineAtCapacity)
-    assert trio.current_time() - began == pytest.approx(0.2375)
-    assert len(served.lines) == 4
+    assert trio.current_time() - began == pytest.approx(0.3)
+    assert len(served.lines) == 5
+
+
+@pytest.mark.parametrize(("slot_s", "tries"), [(0.0, 1), (0.04, 2), (0.3, 5), (1.0, 7)])
+async def test_how_long_a_slot_is_waited_for_can_be_set(peer, autojump_clock, slot_s, tries):
+    served = peer(saying(FULL, then=Line.close_without_code))
+    began = trio.current_time()
+    error = await failure(served, timing=TtsTiming(slot_s=slot_s))
+    assert isinstance(error, EngineAtCapacity)
+    assert trio.current_time() - began == pytest.approx(slot_s)
+    assert len(served.lines) == tries
+
+
+async def test_refusals_that_take_their_time_are_fewer(peer, autojump_clock):
+    async def slow(line: Line) -> None:
+        await trio.sleep(0.1)
+        await saying(FULL, then=Line.close_without_code)(line)
+
+    served = peer(slow)
+    began = trio.current_time()
+    assert isinstance(await failure(served), EngineAtCapacity)
+    assert trio.current_time() - began == pytest.approx(0.1 + 0.05 + 0.1 + 0.075 + 0.1)
+    assert len(served.lines) == 3
+
+
+async def test_another_failure_ends_the_wait_for_a_slot(peer, autojump_clock):
+    async def handle(line: Line) -> None:
+        await (refusing if len(served.lines) > 1 else full)(line)
+
+    async def refusing(line: Line) -> None:
+        await line.read_request()
+        await line.stream.send_all(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")
+
+    full = saying(FULL, then=Line.close_without_code)
+    served = peer(handle)
+    assert isinstance(await failure(served), EngineRefused)
+    assert len(served.lines) == 2
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

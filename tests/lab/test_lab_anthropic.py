@@ -17,7 +17,7 @@ from voiced.dialog.tools import Tool
 from voiced.engines.anthropic import AnthropicLlm
 from voiced.engines.llm_http import http_client
 from voiced.engines.roles import Completion, ToolCall
-from voiced.errors import EngineAtCapacity, EngineBroken, EngineError, EngineRefused
+from voiced.errors import EngineAtCapacity, EngineBroken, EngineError, EngineRefused, RequestRefused
 from voiced.lab.anthropic import ERRORS, AnthropicFault, AnthropicServer
 from voiced.lab.anthropic_reply import ToolUse
 from voiced.lab.llm import LlmTiming, Outcome
@@ -304,7 +304,7 @@ async def test_our_engine_tells_a_wrong_key_and_an_unknown_model() -> None:
         (AnthropicFault.TRUNCATED, EngineBroken, "cut short"),
         (AnthropicFault.MALFORMED, EngineBroken, "not JSON"),
         (AnthropicFault.STREAM_ERROR, EngineAtCapacity, "overloaded_error"),
-        (AnthropicFault.REFUSAL, EngineRefused, "declines"),
+        (AnthropicFault.REFUSAL, RequestRefused, "declines"),
         (AnthropicFault.WORDLESS, EngineRefused, "max_tokens"),
     ],
 )
@@ -355,5 +355,5 @@ async def test_whole_and_streamed_answers_are_the_same(fault: AnthropicFault) ->
     assert [b["input"] for b in whole["content"] if b["type"] == "tool_use"] == [
         json.loads(call.arguments) for call in result.tool_calls
     ]
-    assert whole["stop_reason"] == result.stop_reason == "tool_use"
+    assert (whole["stop_reason"], result.finish_reason) == ("tool_use", "tool_calls")
     assert (whole["content"][0]["type"] == "thinking") == (fault is AnthropicFault.THINKING)

@@ -195,6 +195,10 @@ async def test_all_requests_of_a_context_must_agree() -> None:
         {"transcript": None},
         {"context_id": None},
         {"output_format": {"container": "wav"}},
+        {"generation_config": "fast"},
+        {"generation_config": {"speed": 0.5}},
+        {"generation_config": {"volume": "loud"}},
+        {"generation_config": {"emotion": 7}},
     ],
 )
 async def test_a_request_that_lacks_something_is_an_error(change: dict[str, Any]) -> None:
@@ -236,6 +240,46 @@ async def test_errors_have_the_shape_of_the_version(version: str, fields: set[st
         (error,) = await told(ws)
         assert fields <= error.keys()
         assert ("error" in fields) is ("error" in error)
+
+
+@pytest.mark.parametrize(
+    ("header", "query", "fields"),
+    [("2025-04-16", "2026-03-01", "error_code"), ("2026-03-01", "2025-04-16", "error")],
+)
+async def test_of_two_versions_that_of_the_query_counts(
+    header: str, query: str, fields: str
+) -> None:
+    headers = [KEY, ("cartesia-version", header)]
+    async with running() as lab, connect(lab, headers, f"?cartesia_version={query}") as ws:
+        await ws.send_message("{}")
+        (error,) = await told(ws)
+        assert fields in error
+
+
+@pytest.mark.parametrize("version", ["2026-03-01", "2025-04-16"])
+@pytest.mark.parametrize("kind", [Kind.AT_CAPACITY, Kind.AT_CAPACITY_NAMELESS])
+async def test_the_limit_is_told_in_both_shapes_with_and_without_a_context(
+    kind: Kind, version: str
+) -> None:
+    headers = [KEY, ("cartesia-version", version)]
+    async with running(fault=CartesiaFault(kind)) as lab, connect(lab, headers) as ws:
+        await ask(ws, "One.")
+        (error,) = await told(ws)
+        assert error["status_code"] == 429
+        assert ("error_code" in error) is (version == "2026-03-01")
+        assert ("context_id" in error) is (kind is Kind.AT_CAPACITY)
+
+
+async def test_how_it_is_to_speak_is_a_field_like_the_others() -> None:
+    calm = {"speed": 1.2, "volume": 2, "emotion": "calm"}
+    async with running() as lab, connect(lab) as ws:
+        await ask(ws, "One. ", generation_config=calm, **{"continue": True})
+        await ask(ws, "Two.", generation_config=calm)
+        assert kinds(await told(ws))[-1] == "done"
+        await ask(ws, "One. ", "b", generation_config=calm, **{"continue": True})
+        await ask(ws, "Two.", "b")
+        (error,) = [each for each in await told(ws) if each["type"] == "error"]
+        assert "generation_config" in error["message"]
 
 
 # --- cancelling -----------------------------------------------------------------------------------

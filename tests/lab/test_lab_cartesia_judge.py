@@ -82,7 +82,9 @@ async def test_the_official_client_may_cancel() -> None:
         assert [context.id for context in lab.server.contexts] == list(lab.server.cancelled)
 
 
-def test_our_request_is_one_of_the_official_kind() -> None:
-    ours = json.loads(Speaker("sonic-3", VOICE, "fr").text("turn-7", "Bonjour. ", More.TEXT))
+@pytest.mark.parametrize("manner", [{}, {"speed": 0.6, "volume": 2.0, "emotion": "calm"}])
+def test_our_request_is_one_of_the_official_kind(manner: dict[str, float | str]) -> None:
+    speaker = Speaker("sonic-3", VOICE, "fr", manner)
+    ours = json.loads(speaker.text("turn-7", "Bonjour. ", More.TEXT))
     official = GenerationRequest.model_validate(ours, strict=True)
     assert json.loads(official.to_json()) == ours

@@ -18,7 +18,7 @@ from voiced.errors import EngineAtCapacity, EngineBroken, EngineError, EngineRef
 from voiced.lab.cartesia_faults import CartesiaFault, Kind, OnCancel
 
 SENTENCE = "Good morning to you. The kitchen closes at ten."
-TIMING = CartesiaTiming((0.01,), ReplyTiming(first_s=0.3, next_s=0.3, quiet_s=0.1))
+TIMING = CartesiaTiming(0.01, ReplyTiming(first_s=0.3, next_s=0.3, quiet_s=0.1))
 
 
 @frozen
@@ -52,10 +52,15 @@ class House:
 
 
 @asynccontextmanager
-async def house(fault: CartesiaFault | None = None, key: str = "lab-key", **account):
+async def house(
+    fault: CartesiaFault | None = None,
+    key: str = "lab-key",
+    manner: dict[str, float | str] | None = None,
+    **account,
+):
     async with running(**account) as lab:
         lab.server.fault = fault or CartesiaFault()
-        settings = Settings(url=lab.base, api_key=Secret(key), voice=VOICE)
+        settings = Settings(url=lab.base, api_key=Secret(key), voice=VOICE, **(manner or {}))
         yield House(lab, CartesiaTts("cartesia", settings, TIMING, language="en"))
 
 
@@ -157,6 +162,18 @@ async def test_the_accounts_limit_is_waited_for() -> None:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(ours.say)
                 nursery.start_soon(ours.say)
+
+
+async def test_a_reply_in_another_manner_is_spoken_over_several_contexts() -> None:
+    async with kept(manner={"speed": 1.2, "volume": 0.8, "emotion": "calm"}) as ours:
+        assert words(await ours.say(pause_s=0.25)) == SENTENCE.split()
+        assert len(ours.lab.server.contexts) == 2
+
+
+async def test_a_manner_that_it_does_not_have_is_told_with_its_cure() -> None:
+    async with house(manner={"speed": 9.0}) as ours:
+        with pytest.raises(EngineRefused, match="check speed, volume and emotion"):
+            await ours.say()
 
 
 async def test_a_wrong_key_is_refused() -> None:

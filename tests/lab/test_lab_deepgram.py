@@ -13,10 +13,17 @@ from lab_websocket import connect as websocket
 from lab_websocket import until, upgrade
 from trio_websocket import ConnectionClosed
 
+from voiced.audio import g711
 from voiced.lab.deepgram import DeepgramServer
+from voiced.lab.deepgram_audio import STEP_S, Step
 from voiced.lab.deepgram_faults import DeepgramFault, Kind
-from voiced.lab.ear import scripted_ears
+from voiced.lab.deepgram_nova import NovaStream
+from voiced.lab.deepgram_query import ListenQuery
+from voiced.lab.ear import EarFactory, scripted_ears, sphinx_ears
+from voiced.lab.restaurant import GRAMMAR
 from voiced.lab.server import serve
+from voiced.lab.sphinx import EarWord
+from voiced.lab.voice import speak_text
 
 LOUD, QUIET = (b"\xa0" * 4 + b"\x20" * 4) * 80, b"\xff" * 640
 """Steps of 80 ms."""
@@ -54,10 +61,13 @@ class Lab:
 
 @asynccontextmanager
 async def running(
-    fault: DeepgramFault | None = None, sentences: Sequence[str] = ("good morning to you",)
+    fault: DeepgramFault | None = None, ears: EarFactory | None = None
 ) -> AsyncIterator[Lab]:
     server = DeepgramServer(
-        frozenset({"lab-key"}), scripted_ears(sentences), PATIENCE_S, fault or DeepgramFault()
+        frozenset({"lab-key"}),
+        ears or scripted_ears(["good morning to you"]),
+        PATIENCE_S,
+        fault or DeepgramFault(),
     )
     async with trio.open_nursery() as nursery:
         port = await nursery.start(serve, server.handle, "127.0.0.1", 0)
@@ -73,11 +83,11 @@ PROBE = '{"type":"Configure","keyterms":["that is all"]}'
 """Everything is answered in order, so its answer comes behind all others."""
 
 
-async def told(ws: Any) -> list[dict[str, Any]]:
+async def told(ws: Any, within_s: float = 2) -> list[dict[str, Any]]:
     """What came so far."""
     await ws.send_message(PROBE)
     messages: list[dict[str, Any]] = []
-    with trio.fail_after(2):
+    with trio.fail_after(within_s):
         while True:
             message = json.loads(await ws.get_message())
             if message.get("keyterms") == ["that is all"]:
@@ -143,6 +153,8 @@ async def test_the_upgrade_names_the_request(scheme: str) -> None:
         {"interim_results": None},
         {"endpointing": "soon"},
         {"keywords": "table:2"},
+        {"model": "nova-2", "keyterm": "table"},
+        {"mip_opt_out": "1"},
     ],
 )
 async def test_a_bad_question_to_nova_is_400(changes: dict[str, str | None]) -> None:
@@ -156,17 +168,39 @@ async def test_a_bad_question_to_nova_is_400(changes: dict[str, str | None]) -> 
     "changes",
     [
         {"language": "fr"},
+        {"punctuate": "true"},
+        {"smart_format": "true"},
         {"interim_results": "true"},
+        {"endpointing": "300"},
+        {"utterance_end_ms": "1000"},
+        {"vad_events": "true"},
+        {"channels": "1"},
+        {"numerals": "True"},
         {"model": "nova-3"},
         {"language_hint": "fr"},
         {"model": "flux-general-multi", "language_hint": "fr-CA"},
         {"eager_eot_threshold": "0.8"},
+        {"eager_eot_threshold": "0.2"},
         {"eot_threshold": "high"},
+        {"eot_threshold": "0.4"},
+        {"eot_timeout_ms": "400"},
+        {"eot_timeout_ms": "60001"},
     ],
 )
 async def test_a_bad_question_to_flux_is_400(changes: dict[str, str | None]) -> None:
     async with running() as lab:
         assert (await upgrade(lab.flux(**changes), KEY)).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["nova", "flux"])
+async def test_a_hundred_keyterms_are_taken_and_no_more(path: str) -> None:
+    async with running() as lab:
+        url = getattr(lab, path)() + "".join(f"&keyterm=term+{n}" for n in range(100))
+        async with connect(url):
+            assert lab.server.questions[-1].keyterms == tuple(f"term {n}" for n in range(100))
+        answer = await upgrade(f"{url}&keyterm=more", KEY)
+        assert answer.status_code == 400
+        assert answer.headers["dg-error"] == "Keyterm limit exceeded"
 
 
 async def test_other_paths_and_plain_requests_are_refused() -> None:
@@ -228,6 +262,76 @@ async def test_in_noise_only_the_gap_ends_an_utterance() -> None:
         messages = await told(ws)
         assert not any(message.get("speech_final") for message in messages)
         assert "UtteranceEnd" in kinds(messages)
+
+
+def nova_stream() -> NovaStream:
+    return NovaStream(ListenQuery(0.3, 1.0, interims=True, vad_events=False))
+
+
+def ends(stream: NovaStream, steps: int, silence_s: float, *said: tuple[int, EarWord]) -> list[int]:
+    """Hears so many steps, the words at theirs; the numbers of those that bring UtteranceEnd."""
+    words = {number: (word,) for number, word in said}
+    found = []
+    for number in range(1, steps + 1):
+        step = Step(number * STEP_S, words.get(number, ()), silence_s)
+        if "UtteranceEnd" in kinds(stream.step(step)):
+            found.append(number)
+    return found
+
+
+def test_no_utterance_ends_in_mid_sentence_because_the_ear_is_late() -> None:
+    """A word of a second is told when the one before has been over for longer than the gap."""
+    have, vegetarian = EarWord("have", 0.0, 0.4), EarWord("vegetarian", 0.4, 1.5)
+    assert ends(nova_stream(), 30, 0.0, (10, have), (24, vegetarian)) == []
+
+
+def test_an_utterance_ends_once_after_a_second_without_a_word() -> None:
+    assert ends(nova_stream(), 60, 0.5, (5, EarWord("oui", 0.0, 0.4))) == [18]
+
+
+def test_in_sound_without_words_an_utterance_ends_too() -> None:
+    # 2 s for a word that the ear may hold back, and then the gap.
+    assert ends(nova_stream(), 60, 0.0, (5, EarWord("oui", 0.0, 0.4))) == [43]
+
+
+def test_without_a_word_nothing_ends() -> None:
+    assert ends(nova_stream(), 60, 5.0) == []
+
+
+def test_words_that_a_finalize_has_told_end_too() -> None:
+    stream = nova_stream()
+    stream.finalize([EarWord("oui", 0.0, 0.4)], 0.4)
+    assert ends(stream, 30, 5.0) == [18]
+
+
+async def test_a_sentence_of_long_words_is_one_utterance() -> None:
+    said = g711.encode_float(await speak_text("wait do you have vegetarian dishes", "en-us+f3"))
+    async with running(ears=sphinx_ears(GRAMMAR)) as lab, connect(lab.nova()) as ws:
+        await ws.send_message(QUIET * 4 + said + QUIET * 20)
+        messages = await told(ws, 10)
+    finals = [m for m in messages if m.get("speech_final")]
+    assert [transcript(m) for m in finals] == ["wait do you have vegetarian dishes"]
+    assert kinds(messages).count("UtteranceEnd") == 1
+    assert messages.index(finals[0]) < kinds(messages).index("UtteranceEnd")
+
+
+async def test_after_a_finalize_the_times_go_on() -> None:
+    async with running() as lab, connect(lab.nova()) as ws:
+        await ws.send_message(LOUD * 4)
+        await ws.send_message('{"type":"Finalize"}')
+        await ws.send_message(QUIET * 50)
+        windows = [(m["start"], m["duration"]) for m in await told(ws) if m.get("is_final")]
+        assert windows[0] == (0.0, pytest.approx(0.32))
+        assert windows[-1][0] >= 0.32
+
+
+async def test_a_keep_alive_before_the_answer_to_finalize_does_no_harm() -> None:
+    async with running() as lab, connect(lab.nova()) as ws:
+        await ws.send_message(LOUD * 4)
+        await ws.send_message('{"type":"Finalize"}')
+        await ws.send_message('{"type":"KeepAlive"}')
+        messages = await told(ws)
+        assert [m["from_finalize"] for m in messages if m["type"] == "Results"] == [True]
 
 
 async def test_finalize_tells_what_is_held_back_or_nothing_at_all() -> None:
@@ -310,10 +414,64 @@ async def test_a_turn_begins_grows_and_ends() -> None:
 
 async def test_an_eager_end_is_told_only_where_it_was_asked_for_and_can_be_withdrawn() -> None:
     async with running() as lab, connect(lab.flux(eager_eot_threshold="0.3")) as ws:
-        await ws.send_message(LOUD * 9 + QUIET * 3 + LOUD * 3 + QUIET * 12)
-        assert events(await told(ws)) == [
+        await ws.send_message(LOUD * 9 + QUIET * 5 + LOUD * 3 + QUIET * 12)
+        messages = await told(ws)
+        assert events(messages) == [
             "StartOfTurn", "EagerEndOfTurn", "TurnResumed", "EagerEndOfTurn", "EndOfTurn",
         ]  # fmt: skip
+        eager, end = (
+            next(m["transcript"] for m in reversed(messages) if m.get("event") == event)
+            for event in ("EagerEndOfTurn", "EndOfTurn")
+        )
+        assert eager == end == "good morning to you good morning to you"
+
+
+async def test_by_default_no_eager_end_is_told() -> None:
+    async with running() as lab, connect(lab.flux()) as ws:
+        await ws.send_message(LOUD * 9 + QUIET * 5 + LOUD * 3 + QUIET * 12)
+        assert events(await told(ws)) == ["StartOfTurn", "EndOfTurn"]
+
+
+async def test_an_eager_end_never_lacks_the_words_of_the_end() -> None:
+    said = g711.encode_float(await speak_text("what is on the menu", "en-us+f3"))
+    flux = {"eager_eot_threshold": "0.3", "eot_threshold": "0.9"}
+    async with running(ears=sphinx_ears(GRAMMAR)) as lab, connect(lab.flux(**flux)) as ws:
+        await ws.send_message(QUIET * 4 + said + QUIET * 12)
+        messages = await told(ws, 10)
+    ends = [m["transcript"] for m in messages if str(m.get("event")).endswith("EndOfTurn")]
+    assert ends == ["what is on the menu"] * 2
+
+
+async def test_silence_is_reported_four_times_a_second_without_words() -> None:
+    async with running() as lab, connect(lab.flux()) as ws:
+        await ws.send_message(QUIET * 25)
+        updates = (await told(ws))[1:]
+        assert {(m["event"], m["transcript"]) for m in updates} == {("Update", "")}
+        assert [m["audio_window_end"] for m in updates] == pytest.approx(
+            [0.24 * n for n in range(1, 9)]
+        )
+
+
+async def test_a_turn_begins_with_a_word() -> None:
+    async with running() as lab, connect(lab.flux()) as ws:
+        await ws.send_message(LOUD * 6)
+        start = next(m for m in await told(ws) if m.get("event") == "StartOfTurn")
+        assert start["transcript"] == "good"
+
+
+async def test_a_turn_forced_in_silence_is_empty() -> None:
+    async with running() as lab, connect(lab.flux()) as ws:
+        await ws.send_message(QUIET * 4)
+        await ws.send_message('{"type":"ForceEndTurn"}')
+        end = (await told(ws))[-1]
+        assert (end["event"], end["transcript"], end["words"]) == ("EndOfTurn", "", [])
+
+
+async def test_without_audio_no_time_passes() -> None:
+    async with running() as lab, connect(lab.flux()) as ws:
+        await ws.send_message(LOUD * 12)
+        await trio.sleep(PATIENCE_S + 0.2)
+        assert events(await told(ws)) == ["StartOfTurn"]
 
 
 async def test_a_turn_ends_by_its_timeout() -> None:
@@ -387,6 +545,31 @@ async def test_faults_end_a_stream_after_so_many_messages(
         assert (ended, why or None) == (code, reason)
 
 
+@pytest.mark.parametrize(
+    ("kind", "code", "last"),
+    [
+        (Kind.DROP, 1006, "TurnInfo"),
+        (Kind.NET_0000, 1011, "TurnInfo"),
+        (Kind.DATA_0000, 1008, "TurnInfo"),
+        (Kind.GOODBYE, 1000, "TurnInfo"),
+        (Kind.FATAL, 1005, "Error"),
+    ],
+)
+async def test_faults_end_a_stream_of_flux_too(kind: Kind, code: int, last: str) -> None:
+    async with running(DeepgramFault(kind, 2)) as lab, connect(lab.flux()) as ws:
+        await ws.send_message(QUIET * 60)
+        messages, ended, _ = await end_of(ws)
+        assert kinds(messages)[:2] == ["Connected", "TurnInfo"]
+        assert (kinds(messages)[-1], ended) == (last, code)
+
+
+async def test_connected_may_never_come() -> None:
+    async with running(DeepgramFault(Kind.SILENT)) as lab, connect(lab.flux()) as ws:
+        with trio.move_on_after(0.2) as silent:
+            await ws.get_message()
+        assert silent.cancelled_caught
+
+
 async def test_a_stream_may_fall_silent() -> None:
     async with running(DeepgramFault(Kind.SILENT, 1)) as lab, connect(lab.nova()) as ws:
         await ws.send_message(QUIET * 60)
@@ -403,6 +586,14 @@ async def test_strangers_may_come_between(kind: Kind, extra: str) -> None:
         messages = await told(ws)
         assert kinds(messages) == [extra, "Results", extra]
         assert ("is_final" in messages[1]) == (kind is Kind.ERROR)
+
+
+async def test_flux_may_warn() -> None:
+    async with running(DeepgramFault(Kind.WARNING, 1)) as lab, connect(lab.flux()) as ws:
+        await ws.send_message(QUIET * 3)
+        messages = await told(ws)
+        assert kinds(messages)[:3] == ["Connected", "Warning", "TurnInfo"]
+        assert messages[1]["code"]
 
 
 async def test_nonsense_may_come() -> None:

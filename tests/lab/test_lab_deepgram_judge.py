@@ -21,11 +21,19 @@ from websockets.exceptions import InvalidStatus
 from voiced.audio import g711
 from voiced.config.engines import DeepgramStt as Settings
 from voiced.config.secrets import Secret
-from voiced.dialog.events import Flushed, PauseScored, SttEvent, WordHeard
+from voiced.dialog.events import (
+    Flushed,
+    PauseScored,
+    SttEvent,
+    TurnLikelyOver,
+    TurnResumed,
+    WordHeard,
+)
 from voiced.engines.deepgram import DeepgramStt
 from voiced.errors import EngineAtCapacity, EngineBroken, EngineError, EngineRefused
 from voiced.lab.deepgram import DeepgramServer
 from voiced.lab.deepgram_faults import DeepgramFault, Kind
+from voiced.lab.deepgram_query import FluxQuery
 from voiced.lab.ear import EarFactory, scripted_ears, sphinx_ears
 from voiced.lab.restaurant import GRAMMAR
 from voiced.lab.server import serve
@@ -71,6 +79,8 @@ def nova(host: str, key: str = KEY) -> Any:
         endpointing=300,
         utterance_end_ms=1000,
         vad_events="true",
+        keyterm=["table", "menu"],
+        mip_opt_out="true",
     )
 
 
@@ -88,6 +98,7 @@ async def test_the_sdk_reads_a_whole_nova_stream() -> None:
     async with running() as (server, host):
         messages = await judged(partial(whole_stream, host))
         assert list(server.commands) == ["KeepAlive", "Finalize", "CloseStream"]
+        assert server.questions[-1].keyterms == ("table", "menu")
     types = {type(message) for message in messages}
     assert types == {
         ListenV1Results, ListenV1SpeechStarted, ListenV1UtteranceEnd, ListenV1Metadata,
@@ -106,7 +117,11 @@ def whole_conversation(host: str) -> list[Any]:
         model="flux-general-multi",
         encoding="mulaw",
         sample_rate=8000,
+        eot_threshold=0.7,
         eager_eot_threshold=0.3,
+        eot_timeout_ms=3000,
+        keyterm=["table", "menu"],
+        mip_opt_out="true",
         language_hint="en",
     )
     with stream as flux:
@@ -118,8 +133,9 @@ def whole_conversation(host: str) -> list[Any]:
 
 
 async def test_the_sdk_reads_a_whole_flux_stream() -> None:
-    async with running() as (_server, host):
+    async with running() as (server, host):
         messages = await judged(partial(whole_conversation, host))
+        assert server.questions[-1] == FluxQuery(0.7, 0.3, 3.0, ("table", "menu"))
     assert isinstance(messages[0], ListenV2Connected)
     turns = [message for message in messages if isinstance(message, ListenV2TurnInfo)]
     assert len(turns) == len(messages) - 1
@@ -148,9 +164,9 @@ async def test_the_sdk_is_refused_with_a_wrong_key() -> None:
 # --- our client, our server --------------------------------------------------------------------
 
 
-def engine(host: str, model: str, key: str = KEY) -> Any:
-    settings = Settings(url=f"ws://{host}", api_key=Secret(key), model=model, language="en")
-    return DeepgramStt("cloud", settings).transcription()
+def engine(host: str, model: str, key: str = KEY, **settings: Any) -> Any:
+    settings |= {"url": f"ws://{host}", "api_key": Secret(key), "model": model, "language": "en"}
+    return DeepgramStt("cloud", Settings(**settings)).transcription()
 
 
 async def speak(call: Any, audio: bytes) -> None:
@@ -189,6 +205,40 @@ async def test_our_client_hears_an_utterance_and_its_end(model: str) -> None:
     assert first_pause.stream_s == pytest.approx(14 * 0.08 + 0.45, abs=0.15)
 
 
+@pytest.mark.parametrize("model", ["nova-3", "flux-general-en"])
+async def test_our_client_asks_for_its_keyterms(model: str) -> None:
+    async with running() as (server, host):
+        terms = ("crème brûlée", "a & b", "100 %")
+        heard = await heard_of(
+            engine(host, model, keyterms=terms, mip_opt_out=True), LOUD * 12 + QUIET * 8
+        )
+        assert server.questions[-1].keyterms == terms
+    assert words(heard) == "good morning to you"
+
+
+async def test_our_client_hears_that_a_turn_is_likely_over_and_that_it_goes_on() -> None:
+    thresholds = {"eager_eot_threshold": 0.4, "eot_threshold": 0.8, "eot_timeout_ms": 3000}
+    async with running() as (server, host):
+        flux = engine(host, "flux-general-en", **thresholds)
+        heard = await heard_of(flux, LOUD * 12 + QUIET * 5 + LOUD * 12 + QUIET * 10)
+        assert server.questions[-1] == FluxQuery(0.8, 0.4, 3.0)
+    assert [event for event in heard if not isinstance(event, WordHeard | PauseScored)] == [
+        TurnLikelyOver(), TurnResumed(), TurnLikelyOver(), Flushed(),
+    ]  # fmt: skip
+    likely = heard.index(TurnLikelyOver())
+    assert words(heard[:likely]) == "good morning to you"
+    again = len(heard) - 1 - heard[::-1].index(TurnLikelyOver())
+    assert words(heard[:again]) == words(heard) == "good morning to you good morning to you"
+    assert isinstance(heard[again + 1], PauseScored)
+
+
+async def test_our_client_survives_warnings() -> None:
+    async with running() as (server, host):
+        server.fault = DeepgramFault(Kind.WARNING)
+        heard = await heard_of(engine(host, "flux-general-en"), LOUD * 12 + QUIET * 8)
+    assert words(heard) == "good morning to you"
+
+
 @pytest.mark.parametrize(
     ("model", "asked"), [("nova-3", "Finalize"), ("flux-general-en", "ForceEndTurn")]
 )
@@ -214,9 +264,18 @@ async def test_in_noise_our_client_hears_the_end_all_the_same() -> None:
         ("nova-3", "wrong", EngineRefused, Kind.NONE),
         ("nova-9", KEY, EngineRefused, Kind.NONE),
         ("flux-general-xx", KEY, EngineRefused, Kind.NONE),
+        ("nova-3", KEY, EngineRefused, Kind.NO_CREDIT),
+        ("flux-general-en", KEY, EngineRefused, Kind.FORBIDDEN),
         ("nova-3", KEY, EngineAtCapacity, Kind.AT_CAPACITY),
+        ("flux-general-en", KEY, EngineAtCapacity, Kind.AT_CAPACITY),
         ("nova-3", KEY, EngineBroken, Kind.OVERLOADED),
         ("nova-3", KEY, EngineBroken, Kind.DATA_0000),
+        ("nova-3", KEY, EngineBroken, Kind.NET_0000),
+        ("nova-3", KEY, EngineBroken, Kind.DROP),
+        ("nova-3", KEY, EngineBroken, Kind.GOODBYE),
+        ("nova-3", KEY, EngineBroken, Kind.MALFORMED),
+        ("flux-general-en", KEY, EngineBroken, Kind.DROP),
+        ("flux-general-en", KEY, EngineBroken, Kind.GOODBYE),
         ("nova-3", KEY, EngineBroken, Kind.RESET),
         ("flux-general-en", KEY, EngineBroken, Kind.FATAL),
         ("flux-general-en", KEY, EngineBroken, Kind.MALFORMED),

@@ -12,9 +12,19 @@ import trio
 from lab_websocket import until
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from voiced.config import OpenAiLlm as Settings
+from voiced.config.models import ReasoningEffort
+from voiced.dialog.history import Message, Role
+from voiced.dialog.tools import Tool
+from voiced.engines.llm_http import http_client
+from voiced.engines.openai import OpenAiLlm
+from voiced.engines.roles import Completion
+from voiced.errors import EngineBroken, EngineError, EngineRefused
 from voiced.lab.faults import LlmFault
 from voiced.lab.llm import LlmServer, LlmTiming, Outcome
-from voiced.lab.llm_reply import answer, parse_request, split_tokens
+from voiced.lab.llm_ask import parse_request
+from voiced.lab.llm_model import Refused
+from voiced.lab.llm_reply import answer, split_tokens
 from voiced.lab.server import serve
 
 QUICK = LlmTiming(first_token_ms=1, tokens_per_s=5000)
@@ -38,7 +48,7 @@ async def stream(client: httpx.AsyncClient, body: dict[str, Any]) -> list[str]:
     """The data of each event."""
     async with client.stream("POST", "/chat/completions", json=body) as response:
         assert response.status_code == 200
-        assert response.headers["content-type"] == "text/event-stream"
+        assert response.headers["content-type"].startswith("text/event-stream")
         return [line[6:] async for line in response.aiter_lines() if line]
 
 
@@ -152,10 +162,139 @@ async def test_keys_models_and_the_log(tmp_path: Path) -> None:
         await stream(client, ask("goodbye", stream=True))
         bad = await client.post("/chat/completions", content=b"{")
         assert bad.status_code == 400
+        assert (await client.get("/oddities")).status_code == 404
         await client.get("/models")  # the log line of the answer before is written by now
     line = json.loads(log.read_text().splitlines()[0])
     assert line["messages"][0]["content"] == "goodbye"
     assert line["outcome"] == "complete"
+
+
+TOOL = {"type": "function", "function": {"name": "hang_up", "parameters": {}}}
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"model": "gpt-5.4", "max_tokens": 9}, "Unsupported parameter: 'max_tokens'"),
+        ({"model": "o3", "max_tokens": 9}, "Unsupported parameter: 'max_tokens'"),
+        ({"model": "gpt-5-mini", "temperature": 0.6}, "Unsupported value: 'temperature'"),
+        ({"model": "gpt-5.6-sol", "temperature": 0.6}, "Unsupported value: 'temperature'"),
+        ({"model": "gpt-5.6-sol", "tools": [TOOL]}, "Function tools with reasoning_effort"),
+        (
+            {"model": "gpt-5.4", "tools": [TOOL], "reasoning_effort": "low"},
+            "Function tools with reasoning_effort",
+        ),
+        ({"model": "gpt-5", "reasoning_effort": "none"}, "'reasoning_effort' does not support"),
+        ({"model": "gpt-5.4", "reasoning_effort": "minimal"}, "does not support 'minimal'"),
+        ({"model": "o3", "reasoning_effort": "minimal"}, "does not support 'minimal'"),
+        ({"model": "gpt-4.1", "reasoning_effort": "none"}, "Unrecognized request argument"),
+    ],
+    ids=str,
+)
+async def test_what_openais_models_refuse_is_refused(body: dict[str, Any], message: str) -> None:
+    async with running(LlmServer(timing=QUICK)) as client:
+        answer = await client.post("/chat/completions", json={**ask("hello"), **body})
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["type"] == "invalid_request_error"
+    assert message in error["message"]
+    assert (error["code"] or "unsupported").startswith("unsupported")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"model": "gpt-5.6-sol", "tools": [TOOL], "reasoning_effort": "none"},
+        {"model": "gpt-5.4", "tools": [TOOL], "temperature": 0.6},
+        {"model": "gpt-5", "tools": [TOOL], "reasoning_effort": "minimal", "temperature": 1},
+        {"model": "gpt-4.1", "max_tokens": 9, "temperature": 0.6},
+        {"model": "gpt-oss:20b", "max_tokens": 9, "temperature": 0.6, "reasoning_effort": "low"},
+    ],
+    ids=str,
+)
+async def test_what_they_take_is_taken(body: dict[str, Any]) -> None:
+    async with running(LlmServer(timing=QUICK)) as client:
+        answer = await client.post("/chat/completions", json={**ask("hello"), **body})
+    assert answer.status_code == 200
+
+
+# --- our engine against it ---------------------------------------------------------------------
+
+HANG_UP = Tool("hang_up", "Ends the call.")
+SAID = [Message(Role.SYSTEM, "Be brief."), Message(Role.CALLER, "hello")]
+
+
+async def ask_engine(server: LlmServer, **keys: Any) -> tuple[str, Completion | EngineError]:
+    """What was said, and how it ended, on a connection that was warmed."""
+    async with running(server) as ours, http_client() as http:
+        llm = OpenAiLlm("lab", Settings(base_url=str(ours.base_url), **keys), http)
+        write, read = trio.open_memory_channel[str](5000)
+        with write, read:
+            try:
+                await llm.warm()
+                ending = await llm.complete(SAID, write, [HANG_UP])
+            except EngineError as error:
+                ending = error
+            write.close()
+            return "".join([piece async for piece in read]), ending
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["gpt-4.1", "gpt-5", "gpt-5-mini", "gpt-5.1", "gpt-5.4-mini", "gpt-5.6-sol", "gpt-6.1-terra",
+     "o3", "gpt-oss:20b", "llama3.2:3b"],
+)  # fmt: skip
+async def test_our_engine_is_answered_by_every_model(model: str) -> None:
+    text, completion = await ask_engine(LlmServer(timing=QUICK), model=model)
+    assert text == "Hello, this is Chez Sesame. How can I help you?"
+    assert isinstance(completion, Completion)
+    assert completion.finish_reason == "stop"
+    assert completion.prompt_tokens
+
+
+async def test_our_engine_is_told_of_the_trap_and_tells_how_to_leave_it() -> None:
+    effort = ReasoningEffort.LOW
+    _, failed = await ask_engine(LlmServer(timing=QUICK), model="gpt-5.4", reasoning_effort=effort)
+    assert 'set reasoning_effort = "none"' in str(failed)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "words"),
+    [
+        (LlmFault.CUT, EngineBroken, "dropped the connection"),
+        (LlmFault.TRUNCATED, EngineBroken, "cut short"),
+        (LlmFault.MALFORMED, EngineBroken, "not JSON"),
+        (LlmFault.STREAM_ERROR, EngineBroken, "server_error"),
+        (LlmFault.UNAUTHORISED, EngineRefused, "api_key"),
+        (LlmFault.NOT_FOUND, EngineRefused, "no model"),
+        (LlmFault.SERVER_ERROR, EngineBroken, "HTTP 500"),
+    ],
+)
+async def test_our_engine_is_not_fooled(
+    fault: LlmFault, kind: type[EngineError], words: str
+) -> None:
+    _, failed = await ask_engine(LlmServer(timing=QUICK, fault=fault))
+    assert type(failed) is kind
+    assert words in str(failed)
+
+
+async def test_a_barge_in_is_seen_by_the_server_and_costs_the_connection() -> None:
+    server = LlmServer(timing=LlmTiming(first_token_ms=1, tokens_per_s=50))
+    write, read = trio.open_memory_channel[str](0)
+    async with running(server) as ours, http_client() as http:
+        llm = OpenAiLlm("lab", Settings(base_url=str(ours.base_url)), http)
+        with write, read:
+            async with trio.open_nursery() as nursery:
+                said = [Message(Role.CALLER, "tell me about the menu")]
+                nursery.start_soon(llm.complete, said, write)
+                assert await read.receive() == "With"
+                nursery.cancel_scope.cancel(reason="barge-in")
+        await until(lambda: server.requests[0].outcome is Outcome.CANCELLED)
+        assert http._transport._pool.connections == []
+    assert server.requests[0].tokens_sent < 10
+
+
+# --- what it says ------------------------------------------------------------------------------
 
 
 def test_the_booking_is_remembered_from_earlier_turns() -> None:
@@ -179,4 +318,5 @@ def test_tokens_join_to_the_text() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"model":"m","messages":[]}', b'{"messages":[{}]}'])
 def test_malformed_requests_are_refused(body: bytes) -> None:
-    assert parse_request(body) is None
+    with pytest.raises(Refused, match="malformed"):
+        parse_request(body)

@@ -12,9 +12,11 @@ from pydantic import TypeAdapter
 
 from voiced.errors import WireError
 from voiced.wire import anthropic_stream
-from voiced.wire.anthropic_stream import ApiError, MessageResult, MessageStream, ToolCall
+from voiced.wire.answer import Answered
+from voiced.wire.anthropic_stream import MessageStream
+from voiced.wire.api_error import ApiError
 from voiced.wire.sse import SseParser
-from voiced.wire.tool_calls import MAX_ARGUMENTS
+from voiced.wire.tool_calls import MAX_ARGUMENTS, ToolCall
 
 FIXTURES = {
     path.stem: path.read_bytes()
@@ -23,13 +25,13 @@ FIXTURES = {
 TOOLS = (ToolCall("toolu_01", "get_time", '{"tz": "Europe/Paris"}'),
          ToolCall("toolu_02", "hang_up", "{}"))  # fmt: skip
 EXPECTED = {
-    "text": ("Très bien, à bientôt.", MessageResult("end_turn", (), 125, 12, 21)),
-    "tools": ("Je regarde.", MessageResult("tool_use", TOOLS, 472, 89, 11)),
-    "thinking": ("Bonjour !", MessageResult("end_turn", (), 9, 41, 9)),
+    "text": ("Très bien, à bientôt.", Answered("stop", (), 125, 12)),
+    "tools": ("Je regarde.", Answered("tool_calls", TOOLS, 472, 89)),
+    "thinking": ("Bonjour !", Answered("stop", (), 9, 41)),
 }
 
 
-def read(*pieces: bytes) -> tuple[str, MessageResult]:
+def read(*pieces: bytes) -> tuple[str, Answered]:
     stream = MessageStream()
     text = ""
     for piece in pieces:
@@ -125,7 +127,7 @@ def test_types_to_come_are_ignored() -> None:
     )
     assert read(TEXT + odd + text_delta("Oui.") + end("sleepy")) == (
         "Oui.",
-        MessageResult("sleepy", characters=4),
+        Answered("sleepy"),
     )
 
 
@@ -152,7 +154,7 @@ def test_tools_are_put_together_by_their_index() -> None:
 def test_the_input_of_other_blocks_is_no_call() -> None:
     other = start(0, "server_tool_use", id="s", name="web_search", input={})
     body = other + delta(0, "input_json_delta", partial_json="{") + end("pause_turn")
-    assert read(body) == ("", MessageResult("pause_turn"))
+    assert read(body) == ("", Answered("pause_turn"))
 
 
 @pytest.mark.parametrize("reason", ["max_tokens", "model_context_window_exceeded"])
@@ -173,11 +175,27 @@ def test_counts_replace_those_before() -> None:
     _, result = read(first + end(output_tokens=7, cache_read_input_tokens=5))
     assert (result.prompt_tokens, result.completion_tokens) == (15, 7)
     assert read(first + end())[1].completion_tokens == 1
-    assert read(end())[1] == MessageResult("end_turn")
+    assert read(end())[1] == Answered("stop")
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "finish_reason"),
+    [
+        ("end_turn", "stop"),
+        ("stop_sequence", "stop"),
+        ("max_tokens", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("refusal", "content_filter"),
+        ("pause_turn", "pause_turn"),
+        ("something_new", "something_new"),
+    ],
+)
+def test_stop_reasons_are_told_in_our_words(stop_reason: str, finish_reason: str) -> None:
+    assert read(TEXT + text_delta("Oui") + end(stop_reason))[1].finish_reason == finish_reason
 
 
 def test_a_stream_without_a_reason_has_ended_its_turn() -> None:
-    assert read(TEXT + event("message_delta") + event("message_stop"))[1].stop_reason == "end_turn"
+    assert read(TEXT + event("message_delta") + event("message_stop"))[1].finish_reason == "stop"
 
 
 @pytest.mark.parametrize("at", range(1, 12))

@@ -61,6 +61,15 @@ def test_without_a_language_the_voice_decides() -> None:
     assert "language" not in json.loads(Speaker("sonic-3", VOICE).text("a", "b", More.NONE))
 
 
+def test_how_it_speaks_is_told_where_it_is_not_the_voices_own_way() -> None:
+    calm = Speaker("sonic-3", VOICE, "fr", {"speed": 0.9, "emotion": "calm"})
+    first, last = (json.loads(calm.text("a", text, more)) for text, more in
+                   (("b", More.TEXT), ("", More.NONE)))  # fmt: skip
+    assert first["generation_config"] == {"speed": 0.9, "emotion": "calm"}
+    assert last["generation_config"] == first["generation_config"]
+    assert "generation_config" not in json.loads(AMELIE.text("a", "b", More.NONE))
+
+
 def test_half_a_character_is_not_sent() -> None:
     assert json.loads(AMELIE.text("a", "na\ud83d\u00efve", More.NONE))["transcript"] == "naïve"
 

@@ -43,6 +43,27 @@ def test_no_other_parameter_is_sent_for_they_are_refused(model: str, language: s
     assert path == f"/v2/listen?model={model}&encoding=mulaw&sample_rate=8000"
 
 
+def test_what_is_asked_for_is_sent() -> None:
+    path = FluxOptions(
+        "flux-general-en",
+        "en",
+        keyterms=("Kyutai", "menu"),
+        mip_opt_out=True,
+        eot_threshold=0.8,
+        eager_eot_threshold=0.4,
+        eot_timeout_ms=3000,
+    ).path()
+    assert path == (
+        "/v2/listen?model=flux-general-en&encoding=mulaw&sample_rate=8000&eot_threshold=0.8"
+        "&eager_eot_threshold=0.4&eot_timeout_ms=3000&keyterm=Kyutai&keyterm=menu&mip_opt_out=true"
+    )
+
+
+def test_without_a_threshold_of_its_own_there_is_no_eager_end() -> None:
+    path = FluxOptions("flux-general-en", "en", eot_threshold=0.6).path()
+    assert path.endswith("&eot_threshold=0.6")
+
+
 def test_commands_are_text() -> None:
     assert json.loads(deepgram_flux.FORCE_END_TURN) == {"type": "ForceEndTurn"}
     assert json.loads(deepgram_flux.CLOSE_STREAM) == {"type": "CloseStream"}

@@ -53,8 +53,19 @@ def test_the_request_asks_for_telephone_audio_in_the_callers_language() -> None:
     }
 
 
+def test_each_keyterm_is_a_parameter_of_its_own() -> None:
+    path = ListenOptions("nova-3", "fr", 300, 1000, ("Kyutai", "crème & café")).path()
+    assert parse_qs(urlsplit(path).query)["keyterm"] == ["Kyutai", "crème & café"]
+    assert path.endswith("&keyterm=Kyutai&keyterm=cr%C3%A8me+%26+caf%C3%A9")
+
+
+def test_who_opts_out_of_training_says_so() -> None:
+    path = ListenOptions("nova-3", "fr", 300, 1000, mip_opt_out=True).path()
+    assert path.endswith("&vad_events=true&mip_opt_out=true")
+
+
 def test_booleans_of_the_request_are_in_lower_case() -> None:
-    path = ListenOptions("nova-3", "fr", 300, 1000).path()
+    path = ListenOptions("nova-3", "fr", 300, 1000, mip_opt_out=True).path()
     assert "True" not in path
     assert "False" not in path
 

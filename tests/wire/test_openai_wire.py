@@ -10,45 +10,39 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
 
 from voiced.errors import WireError
-from voiced.wire.openai import (
-    ApiError,
-    ChatEvent,
-    ChatOptions,
-    ChatResult,
-    ChatStream,
-    TextDelta,
-    ToolCall,
-    chat_request,
-)
+from voiced.wire.answer import Answered
+from voiced.wire.api_error import ApiError
+from voiced.wire.openai import ChatOptions, ChatStream, chat_request
 from voiced.wire.sse import SseParser
+from voiced.wire.tool_calls import ToolCall
 
 FIXTURES = {path.stem: path.read_bytes() for path in (Path(__file__).parent / "fixtures").iterdir()}
 TIME = ToolCall("call_a1", "get_time", '{"tz":"Europe/Paris"}')
 EXPECTED = {
-    "openai": ("Bonjour, ça va ?", ChatResult("stop", (), 12, 5)),
+    "openai": ("Bonjour, ça va ?", Answered("stop", (), 12, 5)),
     "openai_tools": (
         "",
-        ChatResult("tool_calls", (TIME, ToolCall("call_b2", "get_weather", "{}")), 12, 5),
+        Answered("tool_calls", (TIME, ToolCall("call_b2", "get_weather", "{}")), 12, 5),
     ),
-    "groq": ("Bonjour, ça va ?", ChatResult("stop", (), 20, 7)),
-    "ollama": ("Bonjour, ça va ?", ChatResult("stop", (), 26, 8)),
+    "groq": ("Bonjour, ça va ?", Answered("stop", (), 20, 7)),
+    "ollama": ("Bonjour, ça va ?", Answered("stop", (), 26, 8)),
     "ollama_tools": (
         "",
-        ChatResult("tool_calls", (ToolCall("call_x1", "get_time", '{"tz":"Europe/Paris"}'),)),
+        Answered("tool_calls", (ToolCall("call_x1", "get_time", '{"tz":"Europe/Paris"}'),)),
     ),
-    "vllm": ("Bonjour, ça va ?", ChatResult("stop", (), 15, 9)),
-    "llama_cpp": ("Bonjour, ça va ?", ChatResult("length", (), 11, 6)),
+    "vllm": ("Bonjour, ça va ?", Answered("stop", (), 15, 9)),
+    "llama_cpp": ("Bonjour, ça va ?", Answered("length", (), 11, 6)),
 }
 
 
-def read(*pieces: bytes) -> tuple[str, ChatResult]:
+def read(*pieces: bytes) -> tuple[str, Answered]:
     stream = ChatStream()
     text = ""
     for piece in pieces:
         for event in stream.feed(piece):
-            assert isinstance(event, TextDelta)
-            assert event.text
-            text += event.text
+            assert isinstance(event, str)
+            assert event
+            text += event
     return text, stream.close()
 
 
@@ -93,21 +87,41 @@ def test_a_proxys_comments_and_line_ends_do_no_harm() -> None:
 
 def test_text_comes_out_as_soon_as_its_event_is_whole() -> None:
     stream = ChatStream()
-    assert stream.feed(body(chunk(content="Bon"), done="")) == [TextDelta("Bon")]
+    assert stream.feed(body(chunk(content="Bon"), done="")) == ["Bon"]
     assert not stream.is_over
-    assert stream.feed(body(chunk(content="jour"), chunk("stop"))) == [TextDelta("jour")]
+    assert stream.feed(body(chunk(content="jour"), chunk("stop"))) == ["jour"]
     assert stream.is_over
     assert stream.feed(body(chunk(content="late"))) == []
 
 
 def test_thoughts_inside_the_text_are_never_spoken() -> None:
     pieces = [chunk(content=piece) for piece in ["<th", "ink>Hm", ". </thi", "nk>Oui", " <"]]
-    assert read(body(*pieces, chunk("stop"))) == ("Oui <", ChatResult("stop"))
-    assert read(body(*pieces)) == ("Oui <", ChatResult("stop"))
+    assert read(body(*pieces, chunk("stop"))) == ("Oui <", Answered("stop"))
+    assert read(body(*pieces)) == ("Oui <", Answered("stop"))
+
+
+def test_reasoning_beside_the_text_is_never_spoken() -> None:
+    for name in ("reasoning", "reasoning_content", "thinking"):
+        thought = chunk(**{name: "Hm, are they open?"})
+        assert read(body(thought, chunk(content="Oui."), chunk("stop")))[0] == "Oui."
+
+
+def test_a_refusal_is_spoken_for_it_is_worded_for_the_caller() -> None:
+    sorry = chunk(content=None, refusal="Je ne peux pas.")
+    assert read(body(sorry, chunk("stop")))[0] == "Je ne peux pas."
+
+
+def test_the_calls_alone_say_whether_there_are_any() -> None:
+    call = {"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}}
+    said = [chunk(content="Je regarde."), chunk(tool_calls=[call]), chunk("stop")]
+    assert read(body(*said)) == (
+        "Je regarde.",
+        Answered("tool_calls", (ToolCall("a", "f", "{}"),)),
+    )
 
 
 def test_a_stream_may_end_without_done_but_not_without_a_reason() -> None:
-    assert read(body(chunk("stop", content="Oui."), done="")) == ("Oui.", ChatResult("stop"))
+    assert read(body(chunk("stop", content="Oui."), done="")) == ("Oui.", Answered("stop"))
     for cut in (b"", b"data: [DO", body(chunk(content="Ou"), done="")):
         with pytest.raises(WireError, match="cut short"):
             read(cut)
@@ -118,7 +132,7 @@ def test_missing_parts_of_a_chunk_are_no_errors() -> None:
            {"choices": [{"delta": None, "finish_reason": None}]}]  # fmt: skip
     assert read(body(*odd, chunk("stop", content=None, tool_calls=None))) == (
         "",
-        ChatResult("stop"),
+        Answered("stop"),
     )
 
 
@@ -165,8 +179,8 @@ def test_a_usage_that_is_no_number_is_a_wire_error() -> None:
 def test_an_error_in_mid_stream_is_an_event_and_the_end(event: str, error: ApiError) -> None:
     stream = ChatStream()
     start = body(chunk(content="Bon"), done="")
-    events: list[ChatEvent] = stream.feed(start + event.encode() + b"\n\n" + body(chunk("stop")))
-    assert events == [TextDelta("Bon"), error]
+    events = stream.feed(start + event.encode() + b"\n\n" + body(chunk("stop")))
+    assert events == ["Bon", error]
     assert stream.is_over
     with pytest.raises(WireError, match="cut short"):
         stream.close()
@@ -191,7 +205,7 @@ def test_a_request_holds_only_what_was_set() -> None:
 
 
 def test_a_request_holds_all_that_was_set() -> None:
-    options = ChatOptions("gpt-5.4-mini", 90, 0.6, "none")
+    options = ChatOptions("gpt-5.4-mini", 90, 0.6, "none", max_tokens_field="max_completion_tokens")
     tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
     assert json.loads(chat_request(options, MESSAGES, tools)) == {
         "model": "gpt-5.4-mini",
@@ -205,23 +219,8 @@ def test_a_request_holds_all_that_was_set() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("model", "field"),
-    [
-        ("gpt-4o", "max_completion_tokens"),
-        ("gpt-6.1-sol", "max_completion_tokens"),
-        ("o3", "max_completion_tokens"),
-        ("ft:gpt-4.1:me", "max_completion_tokens"),
-        ("openai/gpt-5.5", "max_completion_tokens"),
-        ("openai/gpt-oss-20b", "max_tokens"),
-        ("gpt-oss:20b", "max_tokens"),
-        ("olmo2", "max_tokens"),
-        ("Qwen/Qwen3-8B", "max_tokens"),
-    ],
-)
-def test_the_limits_name_goes_by_the_model(model: str, field: str) -> None:
-    assert ChatOptions(model).max_tokens_field == field
-    assert ChatOptions(model, max_tokens_field="other").max_tokens_field == "other"
+def test_the_limit_goes_by_the_name_that_the_server_knows() -> None:
+    assert json.loads(chat_request(ChatOptions("m", max_tokens_field="other"), []))["other"] == 200
 
 
 def test_a_request_can_always_be_sent() -> None:

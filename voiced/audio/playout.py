@@ -17,18 +17,33 @@ caller heard a hole, and it is counted as a gap. A reply that follows another wh
 still plays the first continues its time line: two leads never add up.
 
 Positions are whole numbers, so nothing drifts, however long the reply.
+
+A `pause` keeps back what was not sent. What was sent plays out, and then the reply breaks off,
+most likely in mid-word. Words end at marks: what was sent before the last mark is heard whole, and
+the frames sent behind it belong to a word that is not. `resume` queues those again in front. A
+mark is never sent twice: its echo tells what it stands for once and for all. The pause is cut out
+of the time line. The caller made noise and knows why we were silent, so it is no gap; a hole
+before it and a hole behind it still are, and make one.
 """
 
 import math
 from collections import deque
 from enum import Enum, auto
 
-from attrs import asdict, define, frozen
+from attrs import define, evolve, frozen
 
 from voiced.audio.frame import FRAME_S, FRAME_SAMPLES
+from voiced.audio.timeline import TimeLine
 
 LEAD_FRAMES = 5
 """How far ahead of real time we send: 100 ms."""
+
+AGAIN_FRAMES = 75
+"""How much is said again after a pause, at the most: 1.5 s.
+
+Hardly a word is that long. Where more was sent since the last mark, the voice is silent between
+words or late with its times; the latest of it is said again, for it leads up to what comes next.
+"""
 
 
 @frozen
@@ -40,7 +55,7 @@ class Mark:
 
 @frozen
 class Unplayed:
-    """What a `clear` took out: frames and marks that were never sent, in their order."""
+    """What a `clear` took out: frames and marks that were yet to be sent, in their order."""
 
     frames: tuple[bytes, ...]
     marks: tuple[str, ...]
@@ -54,35 +69,34 @@ class PlayoutState(Enum):
     ENDING = auto()  # complete, but not all sent
 
 
-@frozen
+@define
 class PlayoutStatistics:
     """Counters of a whole call.
 
     Attributes:
-        frames: frames sent.
+        frames: frames sent; what was said again after a pause counts again.
         underruns: ticks with nothing to send in mid-reply. Harmless as long as the lead lasts.
         gaps: holes that the caller heard in mid-reply, the lead being used up.
         longest_gap_ms: the longest of them.
         clears: how often the playout was cleared.
         peak_frames: the most frames that ever waited.
+        pauses: how often the playout was paused.
     """
 
-    frames: int
-    underruns: int
-    gaps: int
-    longest_gap_ms: float
-    clears: int
-    peak_frames: int
-
-
-@define
-class _Counts:
     frames: int = 0
     underruns: int = 0
     gaps: int = 0
     longest_gap_ms: float = 0.0
     clears: int = 0
     peak_frames: int = 0
+    pauses: int = 0
+
+    def gap(self, length_s: float) -> None:
+        self.gaps += 1
+        self.longest_gap_ms = max(self.longest_gap_ms, 1000 * length_s)
+
+
+_END = Mark("")  # where a reply ends behind which no mark stands; never sent
 
 
 class Playout:
@@ -96,11 +110,11 @@ class Playout:
         self._state = PlayoutState.IDLE
         self._queue: deque[bytes | Mark] = deque()
         self._waiting = 0  # frames in the queue
-        self._origin = -math.inf  # the far end has had nothing to play since ever
-        self._position = 0
-        self._slot = 0  # of the last tick
+        self._line = TimeLine()
         self._reply_frames = 0  # sent of this reply
-        self._counts = _Counts()
+        self._unmarked: deque[bytes] = deque(maxlen=AGAIN_FRAMES)  # sent since the last mark
+        self._paused_at: float | None = None
+        self._counts = PlayoutStatistics()
 
     def put(self, frame: bytes) -> None:
         """Appends a frame of 160 bytes; begins a reply if there is none.
@@ -113,56 +127,88 @@ class Playout:
         self._state = PlayoutState.PLAYING
         self._queue.append(frame)
         self._waiting += 1
-        self._counts.peak_frames = max(self._counts.peak_frames, self._waiting)
+        if self._waiting > self._counts.peak_frames:
+            self._counts.peak_frames = self._waiting
 
     def mark(self, name: str) -> None:
         """Appends a mark behind all frames put so far; begins a reply if there is none."""
         self._state = PlayoutState.PLAYING
         self._queue.append(Mark(name))
 
-    def end(self) -> None:
-        """The reply is complete: running dry is no underrun any more."""
+    def end(self, broken_at: float | None = None) -> None:
+        """The reply is complete: running dry is no underrun any more. `broken_at`: now, where more
+        of it was waited for in vain."""
+        if broken_at is not None and self._mid_reply and not self._waiting:
+            self._counts.gap(max(0.0, broken_at - self._line.end))
+        if not self._queue:
+            self._state, self._reply_frames = PlayoutState.IDLE, 0
+            self._unmarked.clear()
+            return
         self._state = PlayoutState.ENDING
-        self._rest()
+        if not isinstance(self._queue[-1], Mark):
+            self._queue.append(_END)
 
     def tick(self, now: float) -> list[bytes | Mark]:
         """Everything that is due at `now`, in the order in which it was put."""
-        if self._state is PlayoutState.IDLE:
+        if self._paused_at is not None or not (self._queue or self._mid_reply):
             return []
-        self._follow(now)
-        slot = self._slot_at(now)
-        waited = self._waiting
+        if now >= self._line.end:
+            self._follow(now)
+        line, waited = self._line, self._waiting
+        slot = line.slot_at(now)
         due = self._take(slot + LEAD_FRAMES)
         sent = waited - self._waiting
         self._reply_frames += sent
         self._counts.frames += sent
-        if not sent and slot > self._slot and self._mid_reply:
+        if not sent and slot > line.slot and self._mid_reply:
             self._counts.underruns += 1
-        self._slot = slot
-        self._rest()
+        line.slot = slot
+        if not self._queue and self._state is PlayoutState.ENDING:
+            self._state, self._reply_frames = PlayoutState.IDLE, 0
         return due
 
     def next_tick(self) -> float | None:
-        """When the next tick has something to do; None while there is nothing to send or owed.
+        """When the next tick has something to do; None while nothing is to be sent or owed.
 
         A time that has passed already, minus infinity among them, means at once.
         """
+        if self._paused_at is not None:
+            return None
         if self._queue:
             if isinstance(self._queue[0], Mark):
                 return -math.inf
-            return self._time(self._position + 1 - LEAD_FRAMES)
-        return self._time(self._slot + 1) if self._mid_reply else None
+            return self._line.time(self._line.position + 1 - LEAD_FRAMES)
+        return self._line.time(self._line.slot + 1) if self._mid_reply else None
+
+    def pause(self, now: float) -> None:
+        """Sends nothing until `resume` or `clear`; all that can be put may be put meanwhile."""
+        if self._paused_at is None:
+            self._paused_at = now
+            self._counts.pauses += 1
+
+    def resume(self, now: float) -> None:
+        """Ends a pause: goes on from the beginning of the word that was not sent whole, if any."""
+        if self._paused_at is None:
+            return
+        self._queue.extendleft(reversed(self._unmarked))
+        self._waiting += len(self._unmarked)
+        self._unmarked.clear()
+        self._counts.peak_frames = max(self._counts.peak_frames, self._waiting)
+        self._cut_out(self._paused_at, now)
+        self._paused_at = None
 
     def clear(self) -> Unplayed:
-        """Ends the reply here: returns what was not sent. The far end is told to drop the rest."""
+        """Ends the reply and any pause: returns what was not sent. The far end drops the rest."""
+        queue = [item for item in self._queue if item is not _END]
         unplayed = Unplayed(
-            tuple(item for item in self._queue if not isinstance(item, Mark)),
-            tuple(item.name for item in self._queue if isinstance(item, Mark)),
+            tuple(item for item in queue if not isinstance(item, Mark)),
+            tuple(item.name for item in queue if isinstance(item, Mark)),
         )
         self._queue.clear()
+        self._unmarked.clear()
         self._waiting = 0
-        self._origin, self._position, self._slot = -math.inf, 0, 0
-        self._state, self._reply_frames = PlayoutState.IDLE, 0
+        self._line.begin(-math.inf)
+        self._state, self._reply_frames, self._paused_at = PlayoutState.IDLE, 0, None
         self._counts.clears += 1
         return unplayed
 
@@ -172,47 +218,62 @@ class Playout:
         return self._state
 
     @property
+    def dry_at(self) -> float:
+        """When the far end has nothing left to play of what was sent."""
+        return self._line.end
+
+    @property
     def buffered_s(self) -> float:
         """Seconds of audio that wait to be sent."""
         return self._waiting * FRAME_S
 
     def statistics(self) -> PlayoutStatistics:
         """The counters so far."""
-        return PlayoutStatistics(**asdict(self._counts))
+        return evolve(self._counts)
 
     @property
     def _mid_reply(self) -> bool:
-        return self._state is PlayoutState.PLAYING and self._reply_frames > 0
-
-    def _time(self, position: int) -> float:
-        return self._origin + position * FRAME_S
-
-    def _slot_at(self, now: float) -> int:
-        # The division alone may be a hair off, at the very times that `next_tick` names.
-        nearest = round((now - self._origin) / FRAME_S)
-        return nearest if self._time(nearest) <= now else nearest - 1
+        return self._reply_frames > 0 and self._state is PlayoutState.PLAYING
 
     def _follow(self, now: float) -> None:
-        """Begins a new time line if the far end has nothing left to play, and is to get some."""
-        dry_s = now - self._time(self._position)
-        if dry_s < 0 or (self._reply_frames and not self._waiting):
+        """The far end has nothing left to play: begins a new time line if it is to get some."""
+        if self._reply_frames and not self._waiting:
             return
+        dry_s = now - self._line.end
         if self._reply_frames and dry_s > 0:
-            self._counts.gaps += 1
-            self._counts.longest_gap_ms = max(self._counts.longest_gap_ms, 1000 * dry_s)
-        self._origin, self._position, self._slot = now, 0, 0
+            self._counts.gap(dry_s)
+        self._line.begin(now)
+
+    def _cut_out(self, paused_at: float, now: float) -> None:
+        """Takes a pause out of the time line, but for what the far end played in it."""
+        dry_from = self._line.end
+        if now < dry_from:
+            self._line.slot = self._line.slot_at(now)
+        elif self._reply_frames:
+            hole_s = max(0.0, paused_at - dry_from)
+            if self._waiting:  # it goes on at once, as a reply begins: a late tick is no gap
+                if hole_s:
+                    self._counts.gap(hole_s)
+                self._reply_frames = 0
+            else:
+                self._line.begin(now - hole_s)
+                self._line.slot = self._line.slot_at(now)
 
     def _take(self, end: int) -> list[bytes | Mark]:
         """Takes frames up to the position `end`, and the marks between and right behind them."""
         taken: list[bytes | Mark] = []
-        while self._queue and (self._position < end or isinstance(self._queue[0], Mark)):
-            item = self._queue.popleft()
-            taken.append(item)
-            if not isinstance(item, Mark):
-                self._position += 1
+        queue, line = self._queue, self._line
+        while queue:
+            item = queue[0]
+            if isinstance(item, Mark):
+                self._unmarked.clear()
+            elif line.position < end:
+                line.position += 1
                 self._waiting -= 1
+                self._unmarked.append(item)
+            else:
+                break
+            queue.popleft()
+            if item is not _END:
+                taken.append(item)
         return taken
-
-    def _rest(self) -> None:
-        if self._state is PlayoutState.ENDING and not self._queue:
-            self._state, self._reply_frames = PlayoutState.IDLE, 0

@@ -28,7 +28,7 @@ from voiced.call.replies import Replies
 from voiced.call.stream import Books, Span, Stream
 from voiced.dialog import events as ev
 from voiced.dialog.conversation import Conversation
-from voiced.dialog.manners import Action, Ask, Flush, HangUp, Past, Say, Stop
+from voiced.dialog.manners import Action, Flush, HangUp, Past, Pause, Resume, Say
 from voiced.dialog.parting import Parting
 from voiced.dialog.turns import Phase
 from voiced.errors import EngineError
@@ -122,6 +122,8 @@ class Call:
             leg=self._leg.statistics,
             playout=self._leg.playout.statistics(),
             stt=self._ear.statistics(),
+            eager_hits=self._conversation.eagerness.hits,
+            eager_misses=self._conversation.eagerness.misses,
         )
 
     async def _converse(self) -> None:
@@ -162,18 +164,20 @@ class Call:
         match action:
             case Flush():
                 self._ear.flush()
-            case Stop():
-                await self._replies.stop()
-            case Ask(turn=turn, messages=messages):
-                self._replies.ask(nursery, turn, messages)
-            case Say(turn=turn):
-                self._introduction.begin(nursery, self.parting, self._conversation.history)
-                self._replies.say(nursery, turn)
+            case Pause():
+                self._leg.playout.pause(trio.current_time())
+            case Resume():
+                self._leg.playout.resume(trio.current_time())
+                self._leg.wake()
             case HangUp(parting=parting):
                 self._introduction.begin(nursery, parting, self._conversation.history)
                 with trio.CancelScope() as patience:
                     nursery.start_soon(self._drain, patience)
                     self._conversation.parting = await self._introduction.complete(parting)
+            case _:
+                if isinstance(action, Say):
+                    self._introduction.begin(nursery, self.parting, self._conversation.history)
+                await self._replies.carry_out(action, nursery)
 
     async def _drain(self, patience: trio.CancelScope) -> None:
         """Takes what is still reported while the end is being prepared, or the queue would

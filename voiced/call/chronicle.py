@@ -89,6 +89,8 @@ class Chronicle:
         match event:
             case ev.EarFailed(error=error) | ev.ReplyFailed(error=error):
                 self._failed(error)
+            case ev.FillerSaid(turn=turn):
+                self.happened("filler", {"turn": turn})
             case ev.MachineDetected(answered_by=answered_by):
                 self.happened("answered-by", {"answered_by": answered_by})
             case ev.SayRequested():

@@ -95,7 +95,7 @@ class Leg:
         self._unsent_turn = turn
 
     def wake(self) -> None:
-        """Something was put into the playout."""
+        """There is something to send."""
         self._wake.set()
 
     def clear(self) -> Unplayed:

@@ -1,23 +1,27 @@
 """From an agent's configuration to the persona that takes one call."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from attrs import field, frozen
 
-from voiced.call.phrases import PhraseBook
+from voiced.call.phrases import PhraseBook, Rendered
 from voiced.call.toolbox import Toolbox
-from voiced.config import Agent, EndOfTurn, OnMachine
+from voiced.config import Agent, OnMachine
 from voiced.dialog.digits import DigitRule
 from voiced.dialog.endpointing import EndpointingRule
 from voiced.dialog.manners import Manners
 from voiced.dialog.parting import Parting, Phrase, Transfer
-from voiced.engines.roles import Engines
+from voiced.engines.roles import Engines, Tts
 
 
 @frozen
 class Persona:
-    """An agent, ready to take a call; `texts` has a text for each phrase that it says."""
+    """An agent, ready to take a call; `texts` has a text for each phrase that it says.
+
+    `filler_s`: how long an answer may take before a filler is said; 0: for ever. `voices`: those
+    that phrases by heart may have been rendered with, the preferred one first.
+    """
 
     name: str
     language: str
@@ -27,6 +31,13 @@ class Persona:
     book: PhraseBook
     max_call_s: float
     toolbox: Toolbox = field(factory=Toolbox)
+    filler_s: float = 1.5
+    voices: Sequence[Tts] = ()
+
+    def by_heart(self, text: str) -> Rendered | None:
+        """The text as the agent's own voice says it, or a spare, if that is at hand."""
+        known = (self.book.get(voice, text) for voice in self.voices or (self.engines.tts,))
+        return next((rendered for rendered in known if rendered), None)
 
 
 def variables(agent: Agent, *, caller: str, called: str, today: date) -> dict[str, str]:
@@ -47,34 +58,44 @@ def texts(agent: Agent) -> dict[Phrase, str]:
     return {phrase: template for phrase, template in templates.items() if template.strip()}
 
 
-def persona(
-    name: str, agent: Agent, engines: Engines, book: PhraseBook, said: Mapping[str, str]
-) -> Persona:
+@frozen
+class Cast:
+    """What an agent's personas have in common."""
+
+    agent: Agent
+    engines: Engines
+    voices: Sequence[Tts]
+    book: PhraseBook
+    filler_s: float
+
+
+def persona(name: str, cast: Cast, said: Mapping[str, str]) -> Persona:
     """The agent for one call; `said` are the call's `variables`."""
+    agent = cast.agent
     filled = {phrase: text.format_map(said) for phrase, text in texts(agent).items()}
     return Persona(
         name=name,
         language=agent.language,
         manners=manners(agent, filled, agent.prompt.format_map(said)),
         texts=filled,
-        engines=engines,
-        book=book,
+        engines=cast.engines,
+        book=cast.book,
         max_call_s=agent.max_call_s,
         toolbox=Toolbox(agent.tools, agent.transfers, agent.warm_transfer),
+        filler_s=cast.filler_s,
+        voices=cast.voices,
     )
 
 
 def manners(agent: Agent, said: Mapping[Phrase, str], prompt: str) -> Manners:
     """How this agent converses; `said` are the phrases that it has."""
-    by_silence = agent.end_of_turn is EndOfTurn.SILENCE
-    rule = EndpointingRule(agent.silence_ms / 1000, uses_score=False) if by_silence else None
     rescue = next(iter(agent.transfers.values()), None)
     return Manners(
         prompt=prompt,
         opening=Phrase.GREETING if Phrase.GREETING in said else None,
         interruptible=agent.interruptible,
         min_interruption_words=agent.min_interruption_words,
-        endpointing=rule or EndpointingRule(),
+        endpointing=EndpointingRule.of(agent),
         idle_prompt_s=agent.idle_prompt_s if Phrase.IDLE_PROMPT in said else 0.0,
         digits=DigitRule(agent.digits_end, agent.digits_timeout_s),
         rescue=None if rescue is None else Transfer(rescue),

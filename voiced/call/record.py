@@ -21,6 +21,8 @@ class CallRecord:
     leg: LegStatistics
     playout: PlayoutStatistics
     stt: SttStatistics
+    eager_hits: int = 0
+    eager_misses: int = 0
 
     @property
     def duration_s(self) -> float:
@@ -42,6 +44,9 @@ class CallRecord:
             "turns": sum(1 for turn in self.turns if turn.utterance),
             "barge_ins": sum(1 for turn in self.turns if turn.ending is Ending.CUT),
             **{f"{stage}_ms": _median(lengths) for stage, lengths in stages.items()},
+            "pauses": self.playout.pauses,
+            "eager_hits": self.eager_hits,
+            "eager_misses": self.eager_misses,
             "worst_silence_ms": self.worst_silence_ms,
             "gaps": self.playout.gaps,
             "underruns": self.playout.underruns,
@@ -59,11 +64,14 @@ class CallRecord:
 
 
 def _wait_ms(turn: Turn) -> int:
-    """How long the caller waited for the answer, or in vain for none."""
+    """How long the caller waited for the answer, or in vain for none; behind a filler, again."""
     times = turn.times
     if turn.ending in (Ending.FAILED, Ending.EMPTY) and times.first_frame is None:
         times = evolve(times, first_frame=times.reply_ended)
-    return times.stages_ms().get("answer", 0)
+    behind_s = 0.0
+    if times.filler_ended is not None:
+        behind_s = (times.first_audio or times.reply_ended or 0.0) - times.filler_ended
+    return max(times.stages_ms().get("answer", 0), round(1000 * behind_s))
 
 
 def _median(lengths: list[int]) -> int:

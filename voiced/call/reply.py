@@ -4,6 +4,10 @@ All of it runs in the turn's cancel scope. If the model breaks in mid-sentence, 
 far is spoken to the end; if the voice breaks, what it said so far is played. When the caller has
 heard that, the failure is reported: every reply ends in exactly one `ReplyFinished`, `ReplyEmpty`
 or `ReplyFailed`, unless it is cancelled.
+
+A reply may be a draft at first: model and voice work, but the lips are closed and nothing is
+reported until `release`. If then, or later, nothing has come of it for `filler_s`, a phrase by
+heart bridges the wait.
 """
 
 import logging
@@ -11,9 +15,10 @@ from collections.abc import Sequence
 from typing import Final
 
 import trio
+from attrs import frozen
 
 from voiced.call.leg import Leg
-from voiced.call.mouth import Mouth
+from voiced.call.mouth import Lips, Mouth
 from voiced.call.phrases import Rendered
 from voiced.call.pipeline import TextSource, reading, speak
 from voiced.call.toolbox import Toolbox
@@ -31,9 +36,20 @@ AHEAD_MIN_S: Final = 6.0
 away, the GPU would have worked for nothing, and a long reply must not fill the memory. It gets
 them again long before the line runs dry."""
 
+DRAFT_WORDS: Final = 12
+"""The voice gets no more words of a draft: enough to speak until the next are there."""
+
 ECHO_S: Final = 0.3
-"""How long after a frame was due to be sent the echo of the mark behind it is waited for: the
-lead of the playout, and the network both ways."""
+"""How long after the last frame the echo of the mark behind it is waited for: the lead of the
+playout, and the network both ways."""
+
+
+@frozen
+class Filler:
+    """A phrase for a caller who has waited `after_s` for an answer that is still not there."""
+
+    phrase: Rendered
+    after_s: float
 
 
 class Reply:
@@ -43,11 +59,25 @@ class Reply:
         self._turn = turn
         self._leg = leg
         self._events = events
-        self._mouth = Mouth(turn.heard, leg)
+        self._mouth = Mouth(turn.heard, leg, Lips.CLOSED)
         self._failure: EngineError | None = None
+        self._released = trio.Event()
+        self._words = 0
+
+    def release(self) -> None:
+        """What is said from now on is heard, and what was said before."""
+        self._released.set()
+        self._leg.begin(self._turn.number)
+        self._open()
 
     async def ask(
-        self, messages: Sequence[Message], llm: Llm, tts: Tts, language: str, toolbox: Toolbox
+        self,
+        messages: Sequence[Message],
+        llm: Llm,
+        tts: Tts,
+        language: str,
+        toolbox: Toolbox,
+        filler: Filler | None = None,
     ) -> None:
         """Asks the model and speaks its answer."""
         used: tuple[ToolCall, ...] = ()
@@ -59,37 +89,46 @@ class Reply:
             except EngineError as error:
                 self._failure = error  # once what was said so far has been spoken
 
-        self._leg.begin(self._turn.number)
-        await self._speak(think, tts, language)
+        async with trio.open_nursery() as nursery:
+            if filler:
+                nursery.start_soon(self._fill, filler)
+            await self._speak(think, tts, language)
+            await self._released.wait()
+            nursery.cancel_scope.cancel(reason="the answer is there")
         if parting := toolbox.parting(used):
             self._events.send_nowait(ev.ReplyCommits(self._turn.number, parting))
         await self._report()
 
     async def say(self, phrases: Sequence[Rendered | str], tts: Tts, language: str) -> None:
         """Says phrases by heart, those given as text with the live voice."""
-        self._leg.begin(self._turn.number)
+        self.release()
+        self._mouth.open()
         for phrase in phrases:
             if isinstance(phrase, Rendered):
-                self._recite(phrase)
+                self._mouth.recite(phrase)
             else:
                 await self._speak(reading(phrase), tts, language)
-            self._mouth.join()
+                self._mouth.join()
         if self._failure and self._mouth.frames:
             log.warning("said in part: %s", self._failure)
             self._failure = None  # what could be said is worth hearing to its end
         await self._report()
-
-    def _recite(self, phrase: Rendered) -> None:
-        for word in phrase.words:
-            self._mouth.expect(word)
-        for event in phrase.speech:
-            self.speech(event)
 
     async def _speak(self, source: TextSource, tts: Tts, language: str) -> None:
         try:
             await speak(source, tts, language, self)
         except EngineError as error:
             self._failure = self._failure or error
+
+    async def _fill(self, filler: Filler) -> None:
+        """Once, if it takes so long; the caller has had an answer of some kind then."""
+        await self._released.wait()
+        await trio.sleep(filler.after_s)
+        if self._mouth.is_open:
+            return
+        self._mouth.recite(filler.phrase)
+        self._leg.playout.end()  # what comes behind it is no gap in it
+        self._events.send_nowait(ev.FillerSaid(self._turn.number, self._leg.playout.buffered_s))
 
     async def _report(self) -> None:
         turn = self._turn.number
@@ -106,9 +145,11 @@ class Reply:
     async def _break_off(self) -> None:
         """Returns when the caller has heard what there is, and its marks are back."""
         if self._mouth.frames:
-            self._mouth.break_off()
-            last_sent = trio.current_time() + self._leg.playout.buffered_s
-            await trio.sleep_until(last_sent + ECHO_S)
+            now, playout = trio.current_time(), self._leg.playout
+            self._mouth.break_off(now)
+            waiting_s = playout.buffered_s
+            last = now + waiting_s if waiting_s else playout.dry_at
+            await trio.sleep_until(last + ECHO_S)
 
     # --- what the pipeline tells ----------------------------------------------------------------
 
@@ -118,10 +159,12 @@ class Reply:
         times.first_token = times.first_token or trio.current_time()
 
     async def word(self, word: str) -> None:
-        """Waits while enough audio is ahead."""
+        """Waits while enough audio is ahead, or a draft has enough words."""
+        if self._words >= DRAFT_WORDS:
+            await self._released.wait()
+        self._words += 1
         self._mouth.expect(word)
-        ahead_s = self._leg.playout.buffered_s
-        if ahead_s > AHEAD_MAX_S:
+        if (ahead_s := self._leg.playout.buffered_s) > AHEAD_MAX_S:
             await trio.sleep_until(trio.current_time() + ahead_s - AHEAD_MIN_S)
 
     def speech(self, event: ev.SpeechEvent) -> None:
@@ -130,3 +173,9 @@ class Reply:
             times = self._turn.times
             times.first_audio = times.first_audio or trio.current_time()
         self._mouth.receive(event)
+        self._open()
+
+    def _open(self) -> None:
+        """Nothing is said before there is a sound: until then a phrase may come first."""
+        if self._released.is_set() and not self._mouth.is_open and self._mouth.has_audio:
+            self._mouth.open()

@@ -11,7 +11,7 @@ from voiced.client.choice import agent_of, ear_of
 from voiced.client.run import Tell
 from voiced.client.text import clock, cut, paragraph, shown
 from voiced.client.trial import PACKET_S, quietly
-from voiced.config import DEFAULT_AGENT, Agent, EndOfTurn, Settings
+from voiced.config import DEFAULT_AGENT, Settings
 from voiced.dialog.endpointing import EndpointingRule
 from voiced.dialog.events import Flushed, SpeechStarted, SpeechStopped, SttEvent, WordHeard
 from voiced.dialog.listening import Listening
@@ -58,16 +58,9 @@ async def hear(settings: Settings, ear: str, line: Line, tell: Tell) -> int:
     agent = agent_of(settings, DEFAULT_AGENT)
     async with http_client() as http:
         stt = ear_of(build_engines(settings, http), agent, ear)
-    for told in await heard(stt, line, rule(agent), tell):
+    for told in await heard(stt, line, EndpointingRule.of(agent), tell):
         tell(told)
     return 0
-
-
-def rule(agent: Agent) -> EndpointingRule:
-    """When this agent takes its caller to have finished."""
-    if agent.end_of_turn is EndOfTurn.SILENCE:
-        return EndpointingRule(agent.silence_ms / 1000, uses_score=False)
-    return EndpointingRule()
 
 
 async def heard(stt: Stt, line: Line, rule: EndpointingRule, tell: Tell) -> list[str]:

@@ -112,6 +112,21 @@ class Agent:
         default=4000,
         metadata=key('The silence that ends a turn with `"silence"`.', between(100, 60_000, "ms")),
     )
+    dictation_ms: int = field(
+        default=2500,
+        metadata=key(
+            "The silence that ends a turn while a number, a spelled word or an e-mail address is "
+            "being dictated; 0: that makes no difference.",
+            between(0, 60_000, "ms"),
+        ),
+    )
+    eager_reply: bool = field(
+        default=True,
+        metadata=key(
+            "Whether a reply is begun when the turn is likely over, and thrown away if it was "
+            "not: the caller waits less, the model is asked more often."
+        ),
+    )
     min_interruption_words: int = field(
         default=2, metadata=key("Words that interrupt a reply.", between(1, 20, "words"))
     )
@@ -125,6 +140,10 @@ class Agent:
     idle_prompt: str = field(
         default=Factory(lambda self: phrases(self.language).idle_prompt, takes_self=True),
         metadata=key("What it asks then.", TEMPLATE),
+    )
+    filler: str = field(
+        default=Factory(lambda self: phrases(self.language).filler, takes_self=True),
+        metadata=key("Said when an answer is late: see `deadlines.filler_s`.", TEMPLATE),
     )
     max_call_s: float = field(
         default=1800, metadata=key("The longest call.", between(1, 86_400, "s"))

@@ -12,6 +12,7 @@ class Phrases:
     goodbye: str
     apology: str
     idle_prompt: str
+    filler: str
     busy: str
     transfer_announcement: str
     transfer_failed: str
@@ -27,6 +28,7 @@ FRENCH = Phrases(
     apology="Je suis désolé, un problème technique m'empêche de continuer."
     " Merci de rappeler dans quelques minutes.",
     idle_prompt="Allô, vous êtes toujours là ?",
+    filler="Un instant, s'il vous plaît.",
     busy="Toutes nos lignes sont occupées. Merci de rappeler dans quelques minutes.",
     transfer_announcement="Un instant, je vous mets en relation.",
     transfer_failed="Personne n'a pu prendre l'appel. Puis-je vous aider autrement ?",
@@ -41,6 +43,7 @@ ENGLISH = Phrases(
     apology="I am sorry, a technical problem keeps me from going on."
     " Please call again in a few minutes.",
     idle_prompt="Hello, are you still there?",
+    filler="One moment, please.",
     busy="All our lines are busy. Please call again in a few minutes.",
     transfer_announcement="One moment, I will put you through.",
     transfer_failed="Nobody could take the call. Can I help you otherwise?",

@@ -10,6 +10,7 @@ from attrs import NOTHING, Attribute, define, field, fields, frozen, has
 from voiced.config.declare import TOKEN, Check, key_of, nearest
 from voiced.config.lines import Path as KeyPath
 from voiced.config.secrets import Secret, SecretSources
+from voiced.errors import ConfigError
 
 Section = TypeVar("Section")
 
@@ -129,7 +130,14 @@ class Reader:
                 values[attribute.name] = self._value(
                     attribute, plain(hints[attribute.name]), raw, here, origin
                 )
-        return kind(**values) if len(self._problems) == before else None
+        if len(self._problems) > before:
+            return None
+        try:
+            return kind(**values)
+        except ConfigError as error:  # keys that do not go together
+            for what in error.problems:
+                self.problem(path, what)
+        return None
 
     def _find(
         self,

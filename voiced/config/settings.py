@@ -12,6 +12,7 @@ from pathlib import Path
 from attrs import Factory, field, frozen
 
 from voiced.config.agent import DEFAULT_AGENT, Agent, EndOfTurn, OnMachine
+from voiced.config.deadlines import Deadlines
 from voiced.config.declare import (
     ABSOLUTE,
     CREDENTIAL_ONLY,
@@ -29,8 +30,9 @@ from voiced.config.routing import Route
 from voiced.config.secrets import Secret
 
 __all__ = [
-    "DEFAULT_AGENT", "EVENTS", "SECTIONS", "Agent", "Api", "EndOfTurn", "Limits", "Log",
-    "LogLevel", "OnMachine", "Records", "Route", "Server", "Settings", "Tls", "Twilio", "Webhook",
+    "DEFAULT_AGENT", "EVENTS", "SECTIONS", "Agent", "Api", "Deadlines", "EndOfTurn", "Limits",
+    "Log", "LogLevel", "OnMachine", "Records", "Route", "Server", "Settings", "Tls", "Twilio",
+    "Webhook",
 ]  # fmt: skip
 
 EVENTS = ("call.started", "turn.ended", "call.ended")
@@ -215,6 +217,7 @@ class Settings:
     tts: Mapping[str, TtsSettings] = field(factory=dict)
     agents: Mapping[str, Agent]
     routes: tuple[Route, ...] = ()
+    deadlines: Deadlines = field(factory=Deadlines)
     records: Records = field(factory=Records)
     limits: Limits = field(factory=Limits)
     log: Log = field(factory=Log)
@@ -234,6 +237,7 @@ class Settings:
 SECTIONS = {
     "server": Server,
     "twilio": Twilio,
+    "deadlines": Deadlines,
     "records": Records,
     "limits": Limits,
     "log": Log,

@@ -11,8 +11,23 @@ from typing import Final
 from attrs import define
 
 from voiced.dialog import events as ev
+from voiced.dialog.eagerness import Eagerness
 from voiced.dialog.history import History
-from voiced.dialog.manners import Action, Ask, Flush, HangUp, Manners, Past, Say, Stop
+from voiced.dialog.manners import (
+    Action,
+    Ask,
+    Discard,
+    Flush,
+    HangUp,
+    Manners,
+    Past,
+    Pause,
+    Prepare,
+    Release,
+    Resume,
+    Say,
+    Stop,
+)
 from voiced.dialog.minutes import Minutes
 from voiced.dialog.parting import Parting, Phrase
 from voiced.dialog.recognition import Happening, Recognition
@@ -44,6 +59,7 @@ class Conversation:
         """`past`: what was said in this call before, on another media stream."""
         self.phase = Phase.LISTENING
         self.parting: Parting | None = None
+        self.eagerness = Eagerness()
         self._past = past or Past()
         self._minutes = Minutes(manners.prompt, self._past.entries, self._past.turns)
         self._manners = manners
@@ -101,6 +117,7 @@ class Conversation:
     def _happen(self, happening: Happening, now: float) -> tuple[Action, ...]:
         happening = self._final(happening, now)
         signal = happening.signal
+        paused = self.phase is Phase.DOUBTING
         self.phase, act = step(self.phase, signal)
         if happening.parting and act is not Act.NOTHING:
             self.part(happening.parting)
@@ -108,7 +125,11 @@ class Conversation:
         if act in (Act.SETTLE, Act.HANG_UP):
             heard = signal in (Signal.HEARD, Signal.PARTED)
             self._minutes.end(Ending.HEARD if heard else Ending.EMPTY, now)
-        actions = self._carry_out(act, now, happening.text)
+        dropped = act not in _KEEPS_DRAFT and self.eagerness.drop()
+        actions: tuple[Action, ...] = (Discard(),) if dropped else ()
+        actions += self._carry_out(act, now, happening.text)
+        if paused and self.phase is not Phase.DOUBTING and not _set_free(actions):
+            actions = (Resume(), *actions)  # or whatever comes next would be held too
         if self.phase is not Phase.LISTENING or act is Act.NOTHING:
             return actions
         said = self._recognition.left_over(self.turns[-1].heard.said, now)
@@ -120,7 +141,7 @@ class Conversation:
         if signal is Signal.IDLE and self._idleness.prompts == MAX_IDLE_PROMPTS:
             return Happening(Signal.CLOSE, Parting("idle"))
         turn = self._minutes.latest
-        replying = self.phase in (Phase.THINKING, Phase.SPEAKING)
+        replying = self.phase in (Phase.THINKING, Phase.SPEAKING, Phase.DOUBTING)
         if turn and turn.parting and replying and signal in _LAST_REPLY:
             if signal is Signal.EMPTY:
                 self._minutes.end(Ending.EMPTY, now)
@@ -140,6 +161,7 @@ class Conversation:
         self._idleness.at = now + (min(EMPTY_S, wait_s) if soon else wait_s) if waits else None
 
     def _carry_out(self, act: Act, now: float, text: str) -> tuple[Action, ...]:
+        self._recognition.note(act, now)
         stopped = act in _ENDS_TURN and self._minutes.end(_ENDS_TURN[act], now)
         actions: tuple[Action, ...] = (Stop(),) if stopped else ()
         if act in _UNANSWERED:
@@ -147,15 +169,23 @@ class Conversation:
             self._minutes.caller(last.text, last.began)
         match act:
             case Act.FLUSH:
-                self._recognition.flush(now)
                 actions += (Flush(),)
+            case Act.PREPARE:
+                actions += self._prepare(now)
             case Act.REPLY:
-                actions += (self._ask(now),)
+                actions += self._reply(now)
+            case Act.PAUSE:
+                actions += (Pause(),)
+            case Act.RESUME:
+                actions += (Resume(),)
             case Act.HANG_UP if self.parting:
                 actions += (HangUp(self.parting),)
             case Act.GREET | Act.PROMPT | Act.SAY | Act.APOLOGISE | Act.SAY_GOODBYE:
                 self._idleness.prompts += act is Act.PROMPT
-                actions += (Say(self._minutes.begin(phrases=self._phrases(act), text=text)),)
+                waits = self._minutes.unanswered(self._recognition.quiet_since)
+                turn = self._minutes.begin(phrases=self._phrases(act), text=text)
+                turn.times.speech_ended = waits if act is Act.APOLOGISE else None
+                actions += (Say(turn),)
         return actions
 
     def _phrases(self, act: Act) -> tuple[Phrase, ...]:
@@ -164,16 +194,36 @@ class Conversation:
         last = self.parting.phrases if self.parting else ()
         return () if act is Act.SAY else said.get(act, last)
 
-    def _ask(self, now: float) -> Ask:
+    def _prepare(self, now: float) -> tuple[Action, ...]:
+        """Begins the reply to what the caller has said so far, where that may be all."""
+        text = self._recognition.so_far
+        if not self._manners.endpointing.eager or self.eagerness.is_drafting or not text:
+            return ()
+        turn = Turn(self._minutes.next_number, text)
+        self.eagerness.begin(turn, now)
+        return (Prepare(turn, self.history.asked(text)),)
+
+    def _reply(self, now: float) -> tuple[Action, ...]:
         self._idleness.prompts = 0
         listened = self._recognition.take(now)
-        turn = self._minutes.begin(listened.text)
+        draft = self.eagerness.settle(listened.text)
+        actions: tuple[Action, ...] = (Discard(),) if self.eagerness.drop() else ()
+        turn = self._minutes.take(draft or Turn(self._minutes.next_number))
+        turn.utterance = listened.text
         turn.times.speech_ended = listened.speech_ended
         turn.times.turn_ended = listened.turn_ended
         turn.times.asked = now
         self._minutes.caller(listened.text, listened.began)
-        return Ask(turn, self.history.messages())
+        return (*actions, Release(turn) if draft else Ask(turn, self.history.messages()))
 
+
+def _set_free(actions: tuple[Action, ...]) -> bool:
+    """Whether the line is free to play again."""
+    return any(isinstance(action, Stop | Resume) for action in actions)
+
+
+_KEEPS_DRAFT: Final = frozenset({Act.NOTHING, Act.FLUSH, Act.PREPARE, Act.REPLY})
+"""A reply that was begun too early is the right one still, or may be."""
 
 _ENDS_TURN: Final[Mapping[Act, Ending]] = {
     Act.WITHDRAW: Ending.WITHDRAWN,

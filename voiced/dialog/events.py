@@ -94,6 +94,14 @@ class ReplyAudible:
 
 
 @frozen
+class FillerSaid:
+    """The answer is late: a phrase that is played for `length_s` bridges the wait."""
+
+    turn: int
+    length_s: float
+
+
+@frozen
 class ReplyFinished:
     """All audio of this turn's reply is in the playout, `remaining_s` of it still to be sent."""
 
@@ -127,7 +135,7 @@ class ReplyCommits:
     parting: Parting
 
 
-ReplyEvent = ReplyAudible | ReplyCommits | ReplyFinished | ReplyEmpty | ReplyFailed
+ReplyEvent = ReplyAudible | FillerSaid | ReplyCommits | ReplyFinished | ReplyEmpty | ReplyFailed
 
 # --- from the mouth (a TTS engine), to the reply ------------------------------------------------
 

@@ -37,13 +37,14 @@ from attrs import frozen
 
 from voiced.audio.frame import FRAME_SAMPLES, SAMPLE_RATE
 from voiced.dialog.events import SpokenWord
+from voiced.dialog.letters import letters
 
 UNTIMED_MARK_SAMPLES = SAMPLE_RATE // 2
 """The distance of marks while the voice has given no word's time."""
 
 _WORD_S, _LETTER_S, _DIGIT_S = 0.15, 0.07, 0.35  # a slow speaker: 0.15 s and each letter
 _LETTERS_PER_S = 13.0  # customary speech, to go by where nothing is known
-_FARTHEST_S = 60.0  # a word this far ahead of the audio has no believable time
+_FARTHEST_S = 5.0  # a word this far behind the one before has no believable time
 _NEAR_WORDS = 4  # how far a word spelled otherwise may put the matching out
 
 
@@ -86,7 +87,7 @@ class Heard:
         self._turn = turn
         self._wording = _Wording()
         self._last = _Span()  # of the last word that was given a time
-        self._ends: deque[tuple[float, int]] = deque()  # (end in seconds, words up to there)
+        self._ends: deque[tuple[int, int]] = deque()  # (end in samples, words up to there)
         self._queued = _Point()  # where the last frame ends; words whose marks are queued
         self._marks: dict[str, _Point] = {}  # queued and not echoed, in order
         self._named = 0
@@ -108,7 +109,9 @@ class Heard:
         if spoken.stop_s is not None and start_s < spoken.stop_s < stop_s:
             stop_s = spoken.stop_s
         self._last = _Span(start_s, max(stop_s, self._last.stop_s))
-        self._ends.append((self._last.stop_s, self._wording.match(spoken.text)))
+        self._ends.append(
+            (round(self._last.stop_s * SAMPLE_RATE), self._wording.match(spoken.text))
+        )
 
     def put(self, samples: int = FRAME_SAMPLES) -> list[str]:
         """The next frame of the reply is queued: the marks to queue behind it, none or one.
@@ -119,7 +122,7 @@ class Heard:
         if self._state is not _State.OPEN:
             return []
         words, samples = self._queued.words, self._queued.samples + samples
-        while self._ends and self._ends[0][0] * SAMPLE_RATE <= samples:
+        while self._ends and self._ends[0][0] <= samples:
             words = max(words, self._ends.popleft()[1])
         is_due = words > self._queued.words or (
             self._is_untimed and samples - self._marked_samples >= UNTIMED_MARK_SAMPLES
@@ -212,7 +215,7 @@ class _Wording:
 
     def add(self, word: str) -> None:
         self.words.append(word)
-        self._letters += _letters(word)
+        self._letters += letters(word)
         self._ends.append(len(self._letters))
 
     def match(self, spoken: str) -> int:
@@ -220,7 +223,7 @@ class _Wording:
 
         What is nowhere near (a number spelled out) moves nothing: the next known word does.
         """
-        said = _letters(spoken)
+        said = letters(spoken)
         if self._letters.startswith(said, self._timed):
             self._timed += len(said)
         else:
@@ -235,10 +238,6 @@ class _Wording:
     def within(self, letters: float) -> int:
         """How many whole words the first `letters` letters hold."""
         return bisect_right(self._ends, letters)
-
-
-def _letters(text: str) -> str:
-    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def _spoken_s(word: str) -> float:

@@ -78,6 +78,11 @@ class History:
             messages.append(Message(entry.role, text))
         return tuple(messages)
 
+    def asked(self, text: str) -> tuple[Message, ...]:
+        """As `messages`, if the caller had said this too."""
+        said = Entry(Role.CALLER, text, Ending.COMPLETE, 0.0)
+        return History(self._prompt, [*self._entries, said]).messages()
+
     @property
     def entries(self) -> tuple[Entry, ...]:
         """Everything said and heard, in order, each utterance by itself."""

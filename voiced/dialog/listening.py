@@ -5,6 +5,7 @@ from typing import Final
 from attrs import frozen
 
 from voiced.dialog.bargein import BargeIn, is_backchannel
+from voiced.dialog.dictation import TAIL_WORDS
 from voiced.dialog.endpointing import Endpointing, EndpointingRule
 from voiced.dialog.events import (
     Flushed,
@@ -55,7 +56,8 @@ class Listening:
         if min_interruption_words is not None:
             self._bargein = BargeIn(min_interruption_words)
         self._words: list[tuple[float, str]] = []  # when each was reported
-        self._speech_ended: float | None = None
+        self.speech_ended: float | None = None
+        """When the line went quiet; None: it has not."""
         self._turn_ended: float | None = None
 
     def receive(self, event: EarEvent, phase: Phase, now: float) -> Signal | None:
@@ -72,16 +74,18 @@ class Listening:
                 self._loud(now)
             case SpeechStopped(quiet_s=quiet_s):
                 self._quiet(now - quiet_s)
-            case TurnLikelyOver() | TurnResumed():
-                pass
+            case TurnLikelyOver() if phase is Phase.HEARING:
+                return Signal.LIKELY if self._endpointing.offer() else None
+            case TurnResumed() if phase is Phase.HEARING:
+                return Signal.RESUMED
         return None
 
     def _word(self, text: str, phase: Phase, now: float) -> Signal | None:
         if not text:
             return None
         self._words.append((now, text))
-        self._endpointing.word(now)
-        if phase is not Phase.SPEAKING:
+        self._endpointing.word(now, [word for _, word in self._words[-TAIL_WORDS:]])
+        if phase not in (Phase.SPEAKING, Phase.DOUBTING):
             return Signal.WORD
         if self._bargein and self._bargein.word(text):
             return Signal.BARGE_IN
@@ -92,29 +96,40 @@ class Listening:
         if not keys:
             return
         self._words.append((now, KEYPAD.format(keys)))
-        self._speech_ended = now  # nothing is awaited from the line
+        self.speech_ended = now  # nothing is awaited from the line
         self._endpointing.word(now)
+
+    @property
+    def so_far(self) -> str:
+        """What the caller has said of the utterance."""
+        return " ".join(word for _, word in self._words)
 
     @property
     def _flushed(self) -> Signal:
         return Signal.FLUSHED if self._words else Signal.IDLE
 
     def _loud(self, now: float) -> None:
-        self._speech_ended = None
+        self.speech_ended = None
         self._endpointing.loud()
         if self._bargein:
             self._bargein.loud(now)
 
     def _quiet(self, since: float) -> None:
-        self._speech_ended = since
+        self.speech_ended = since
         self._endpointing.quiet(since)
         if self._bargein:
-            self._bargein.quiet()
+            self._bargein.quiet(since)
 
     def reply_audible(self, now: float) -> None:
-        """The agent begins to speak; from now on the caller's noise may be a barge-in."""
+        """The agent begins to speak, or goes on; from now on the caller's noise may be a
+        barge-in."""
         if self._bargein:
             self._bargein.begin(now)
+
+    def reply_paused(self, now: float) -> None:
+        """The agent falls silent, to find out what the noise was."""
+        if self._bargein:
+            self._bargein.doubt(now)
 
     def flush(self, now: float) -> None:
         """The STT has been asked for its last words."""
@@ -124,10 +139,11 @@ class Listening:
         """When `expire` is owed."""
         match phase:
             case Phase.HEARING:
-                return self._endpointing.deadline()
+                likely = self._endpointing.likely()
+                return self._endpointing.deadline() if likely is None else likely
             case Phase.FLUSHING:
                 return None if self._turn_ended is None else self._turn_ended + FLUSH_S
-            case Phase.SPEAKING if self._bargein:
+            case Phase.SPEAKING | Phase.DOUBTING if self._bargein:
                 return self._bargein.deadline()
         return None
 
@@ -138,19 +154,23 @@ class Listening:
             return None
         match phase:
             case Phase.HEARING:
-                return Signal.PAUSE
+                likely = self._endpointing.likely() is not None and self._endpointing.offer()
+                return Signal.LIKELY if likely else Signal.PAUSE
             case Phase.FLUSHING:
                 return self._flushed
-            case _:  # noise without a word: an utterance all the same, or nothing would end it
-                self._endpointing.word(now)
-                return Signal.BARGE_IN
+            case Phase.DOUBTING:
+                return Signal.CALM
+            case _:
+                worded = self._bargein and self._bargein.is_worded
+                return Signal.BARGE_IN if worded else Signal.NOISE
 
     def take(self, now: float) -> Listened:
         """Hands over the utterance, empty if there is none; listening begins afresh."""
         began = self._words[0][0] if self._words else now
-        text = " ".join(word for _, word in self._words)
-        listened = Listened(text, began, self._speech_ended, self._turn_ended)
-        self._forget()
+        listened = Listened(self.so_far, began, self.speech_ended, self._turn_ended)
+        self._words.clear()
+        self._endpointing.reset()
+        self._turn_ended = None
         return listened
 
     def left_over(self, reply: str, now: float) -> Signal | None:
@@ -158,11 +178,6 @@ class Listening:
         assent = all(is_backchannel(word) for _, word in self._words)
         answer = reply.endswith("?") and any(now - at < ANSWER_S for at, _ in self._words)
         if assent and not answer:
-            self._forget()
+            self.take(now)
             return None
         return Signal.WORD
-
-    def _forget(self) -> None:
-        self._words.clear()
-        self._endpointing.reset()
-        self._turn_ended = None

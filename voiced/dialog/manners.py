@@ -69,6 +69,26 @@ class Ask:
 
 
 @frozen
+class Prepare:
+    """As `Ask`, but nothing of it may be heard or told before a `Release`."""
+
+    turn: Turn
+    messages: tuple[Message, ...]
+
+
+@frozen
+class Release:
+    """What was prepared is the turn's reply."""
+
+    turn: Turn
+
+
+@frozen
+class Discard:
+    """Cancel and join what was prepared. The line is none of its business."""
+
+
+@frozen
 class Say:
     """Start the turn's reply: say its phrases by heart, then its text."""
 
@@ -81,10 +101,20 @@ class Stop:
 
 
 @frozen
+class Pause:
+    """Hold the reply where it is; more of it may be made meanwhile."""
+
+
+@frozen
+class Resume:
+    """Go on with it, from the first word that the caller has not heard whole."""
+
+
+@frozen
 class HangUp:
     """End the call from our side."""
 
     parting: Parting
 
 
-Action = Flush | Ask | Say | Stop | HangUp
+Action = Flush | Ask | Prepare | Release | Discard | Say | Stop | Pause | Resume | HangUp

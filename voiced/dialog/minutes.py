@@ -42,8 +42,18 @@ class Minutes:
 
     def begin(self, utterance: str = "", phrases: tuple[Phrase, ...] = (), text: str = "") -> Turn:
         """A turn begins."""
-        self.turns.append(Turn(self.next_number, utterance, phrases, text))
-        return self.turns[-1]
+        return self.take(Turn(self.next_number, utterance, phrases, text))
+
+    def take(self, turn: Turn) -> Turn:
+        """This is the turn that begins."""
+        self.turns.append(turn)
+        return turn
+
+    def unanswered(self, quiet_since: float | None) -> float | None:
+        """That time, if the caller has had no answer of any kind since then."""
+        answered = self.latest.times.reply_ended if self.latest else None
+        is_later = quiet_since is not None and (answered is None or quiet_since > answered)
+        return quiet_since if is_later else None
 
     def caller(self, text: str, began: float) -> None:
         """The caller said this; `began` on the clock."""

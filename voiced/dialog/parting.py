@@ -10,6 +10,7 @@ class Phrase(Enum):
 
     GREETING = "greeting"
     IDLE_PROMPT = "idle_prompt"
+    FILLER = "filler"
     APOLOGY = "apology"
     GOODBYE = "goodbye"
     TRANSFER = "transfer_announcement"

@@ -8,6 +8,8 @@ from typing import Final, TypeAlias
 
 from attrs import frozen
 
+from voiced.audio.frame import FRAME_S
+from voiced.audio.playout import AGAIN_FRAMES
 from voiced.dialog import events as ev
 from voiced.dialog.digits import Digits
 from voiced.dialog.heard import Reached
@@ -16,10 +18,13 @@ from voiced.dialog.manners import Manners
 from voiced.dialog.minutes import Minutes
 from voiced.dialog.parting import Parting
 from voiced.dialog.turn import Ending, Turn
-from voiced.dialog.turns import Phase, Signal
+from voiced.dialog.turns import Act, Phase, Signal
 
 MARK_GRACE_S: Final = 3.0
 """A final mark later than this after its audio was due is taken for lost."""
+
+REPEATED_S: Final = AGAIN_FRAMES * FRAME_S
+"""A reply that goes on after a pause says so much again, at most."""
 
 Sensed: TypeAlias = (
     ev.SttEvent
@@ -52,6 +57,7 @@ class Recognition:
         self._digits = Digits(manners.digits)
         self._manners = manners
         self._minutes = minutes
+        self._paused_at = 0.0
 
     def receive(self, event: ev.Event, phase: Phase, now: float) -> Happening | None:
         """What the event means while `phase` holds; None: nothing."""
@@ -69,14 +75,37 @@ class Recognition:
     def deadline(self, phase: Phase) -> float | None:
         """When `TimePassed` is owed."""
         turn = self._minutes.latest
-        moments = [self._digits.deadline(), turn.heard_by if turn else None]
+        moments = [self._digits.deadline()]
+        if turn and phase is not Phase.DOUBTING:  # where nothing is played, no mark is overdue
+            moments.append(turn.heard_by)
         if not self._digits.pending:  # a number that is being entered holds the utterance open
             moments.append(self._listening.deadline(phase))
         return min((moment for moment in moments if moment is not None), default=None)
 
-    def flush(self, now: float) -> None:
-        """The STT has been asked for its last words."""
-        self._listening.flush(now)
+    def note(self, act: Act, now: float) -> None:
+        """What is done about it now changes what happens next."""
+        turn = self._minutes.latest
+        match act:
+            case Act.FLUSH:
+                self._listening.flush(now)
+            case Act.PAUSE:
+                self._listening.reply_paused(now)
+                self._paused_at = now
+            case Act.RESUME:
+                self._listening.reply_audible(now)
+                if turn and turn.heard_by is not None:
+                    turn.heard_by += now - self._paused_at + REPEATED_S
+
+    @property
+    def so_far(self) -> str:
+        """What the caller has said of an utterance that may be over; empty while keys are being
+        entered."""
+        return "" if self._digits.pending else self._listening.so_far
+
+    @property
+    def quiet_since(self) -> float | None:
+        """When the caller's line went quiet; None: it has not."""
+        return self._listening.speech_ended
 
     def take(self, now: float) -> Listened:
         """Hands over the utterance, keys and all, empty if there is none."""
@@ -128,7 +157,8 @@ class Recognition:
 
     def _expired(self, phase: Phase, now: float) -> Signal | None:
         turn = self._minutes.latest
-        if turn and turn.heard_by is not None and now >= turn.heard_by:
+        overdue = turn and turn.heard_by is not None and now >= turn.heard_by
+        if turn and overdue and phase is not Phase.DOUBTING:
             began = turn.times.first_frame is not None
             return Signal.HEARD if began else Signal.EMPTY  # or the line takes nothing
         if (entered := self._digits.expire(now)) is not None:
@@ -144,6 +174,8 @@ class Recognition:
                 turn.times.first_frame = now
                 self._listening.reply_audible(now)
                 return Happening(Signal.AUDIBLE)
+            case ev.FillerSaid(length_s=length_s):
+                turn.times.filler, turn.times.filler_ended = now, now + length_s
             case ev.ReplyCommits(parting=parting):
                 turn.parting = parting
             case ev.ReplyFinished(remaining_s=remaining_s):

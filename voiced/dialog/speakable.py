@@ -39,8 +39,11 @@ _QUOTED = r"\"[^\"<>]{0,99}\"|'[^'<>]{0,99}'|[^\s\"'<>]{1,99}"
 _QUOTED_BEGUN = r"\"[^\"<>]{0,99}|'[^'<>]{0,99}|[^\s\"'<>]{1,99}"
 _TAG = rf"</?{_NAME}(?:\s{{1,9}}{_NAME}\s?=\s?(?:{_QUOTED})){{0,9}}"
 _TAG_BEGUN = rf"<|</|{_TAG}(?:\s?/?|\s{{1,9}}(?:{_NAME}(?:\s?(?:=\s?(?:{_QUOTED_BEGUN})?)?)?)?)"
-_MARKUP = re.compile(rf"{_TAG}\s?/?>|(?P<target>\]\([^)\n]{{0,500}}\))|{_FENCE}")
-_MARKUP_BEGUN = re.compile(rf"(?:{_TAG_BEGUN}|\](?:\([^)\n]{{0,500}})?|`{{1,2}})\Z")
+_CONTROL, _CONTROL_BEGUN = r"<\|\w{1,40}\|>", r"<\|\w{0,40}\|?"  # a template's own: <|im_end|>
+_MARKUP = re.compile(rf"{_TAG}\s?/?>|{_CONTROL}|(?P<target>\]\([^)\n]{{0,500}}\))|{_FENCE}")
+_MARKUP_BEGUN = re.compile(
+    rf"(?:{_TAG_BEGUN}|{_CONTROL_BEGUN}|\](?:\([^)\n]{{0,500}})?|`{{1,2}})\Z"
+)
 """Every proper beginning of `_MARKUP`, at the end of the text."""
 
 _SYMBOLS = {

@@ -1,6 +1,7 @@
 """One turn: what the caller said, what we said back, and when each stage of it came."""
 
 from enum import Enum
+from math import inf
 
 from attrs import define, field
 
@@ -15,6 +16,9 @@ class TurnTimes:
     The stages follow each other: the caller's speech ended (by the line's energy), endpointing
     decided that it had, the STT's last words were in, the model's first text came, the voice's
     first audio came, and the first frame of it left for the carrier.
+
+    `drafted`: the reply was begun then, before it was certain that the caller had finished.
+    `filler`: a phrase was said by heart then, for want of an answer; it ended at `filler_ended`.
     """
 
     speech_ended: float | None = None
@@ -23,10 +27,18 @@ class TurnTimes:
     first_token: float | None = None
     first_audio: float | None = None
     first_frame: float | None = None
+    drafted: float | None = None
+    filler: float | None = None
+    filler_ended: float | None = None
     reply_ended: float | None = None
 
     def stages_ms(self) -> dict[str, int]:
-        """The length of each stage that took place, in milliseconds, and `answer`, the whole."""
+        """The length of each stage that took place, in milliseconds, and `answer`, the whole.
+
+        What a draft had done before the turn was over took no time of the caller's;
+        `eager_gain` is how much longer the answer would have taken without. `filler` is how long
+        the caller waited for it.
+        """
         names = ("speech_ended", "turn_ended", "asked", "first_token", "first_audio", "first_frame")
         stages: dict[str, int] = {}
         previous: float | None = None
@@ -36,9 +48,13 @@ class TurnTimes:
                 continue
             if previous is not None:
                 stages[name] = _ms(moment - previous)
-            previous = moment
+            previous = moment if previous is None else max(previous, moment)
         if self.speech_ended is not None and self.first_frame is not None:
             stages["answer"] = _ms(self.first_frame - self.speech_ended)
+        if self.drafted is not None and self.asked is not None:
+            stages["eager_gain"] = _ms(min(self.asked, self.first_audio or inf) - self.drafted)
+        if self.filler is not None and self.asked is not None:
+            stages["filler"] = _ms(self.filler - self.asked)
         return stages
 
 

@@ -7,15 +7,20 @@ carried out (that is `voiced.call`).
 The floor goes round: the call is LISTENING until the caller's first word makes it HEARING; when
 the caller seems to have finished, the STT is asked for its last words (FLUSHING); then the model
 is asked (THINKING); the reply's first frame makes it SPEAKING; and when the caller has heard the
-last of it, judged by marks and never by the bytes sent, the call is LISTENING again. Two ways
-lead out of the round: CLOSING plays the last words of the call, and OVER is the end.
+last of it, judged by marks and never by the bytes sent, the call is LISTENING again. A noise on
+the caller's line makes it DOUBTING: the reply is paused until it is known whether that was a
+word. Two ways lead out of the round: CLOSING plays the last words of the call, and OVER is the end.
 
 Where theory is not clean:
 
 - A word in THINKING means that the caller had not finished after all. Nothing of the reply was
   audible, so it is withdrawn without a trace and the utterance goes on.
 - A word in SPEAKING does nothing by itself. Whether it ends the reply is a matter of policy
-  (`bargein`), which then signals BARGE_IN.
+  (`bargein`), which then signals BARGE_IN. Nor does noise: it pauses the reply (NOISE), which goes
+  on where it stopped when it turns out that nobody had spoken (CALM).
+- A reply may be begun (PREPARE) while the turn is only LIKELY over. It is nobody's turn yet, so it
+  is no phase: the call is HEARING or FLUSHING all the same, and REPLY makes it the reply. None is
+  begun at the flush: the last word is often on its way then, and it would be the wrong one.
 - A key cuts a reply off as a word does, and holds the utterance open until the number is whole.
 - Without its ear a call cannot go on (DEAF), but it can still say goodbye: CLOSING ignores it.
 - A pair that the table does not name changes nothing. A telephone call must survive a signal
@@ -35,6 +40,7 @@ class Phase(Enum):
     FLUSHING = "flushing"
     THINKING = "thinking"
     SPEAKING = "speaking"
+    DOUBTING = "doubting"
     CLOSING = "closing"
     OVER = "over"
 
@@ -44,15 +50,19 @@ class Signal(Enum):
 
     ANSWERED = "answered"  # the call begins and the agent speaks first
     WORD = "word"  # the caller said a word
+    LIKELY = "likely over"  # the caller may have finished
+    RESUMED = "resumed"  # and had not
     PAUSE = "pause"  # the caller seems to have finished
     FLUSHED = "flushed"  # and these were all the words
     BARGE_IN = "barge-in"  # the caller wants the floor
+    NOISE = "noise"  # the line has been loud for some time, without a word
+    CALM = "calm"  # it was no more than that
     AUDIBLE = "audible"  # the reply's first frame went out
     HEARD = "heard"  # the caller has heard the whole reply
     EMPTY = "empty"  # there is nothing to say in reply
     FAILED = "failed"  # the reply's engines failed and no spare is left
     DEAF = "deaf"  # the ear failed and no spare is left
-    IDLE = "idle"  # the caller has said nothing for long, or made a noise without a word
+    IDLE = "idle"  # the caller has said nothing for long
     KEY = "key"  # the caller pressed a key
     ENTERED = "entered"  # and has finished the number
     SAY = "say"  # an operator puts words into the agent's mouth
@@ -67,9 +77,13 @@ class Act(Enum):
 
     NOTHING = "nothing"
     GREET = "greet"
+    PREPARE = "prepare"  # begin the reply, as long as nothing of it is heard
+    DISCARD = "discard"  # it would be the wrong one
     FLUSH = "flush"
     REPLY = "reply"
     WITHDRAW = "withdraw"  # stop a reply of which nothing was audible
+    PAUSE = "pause"  # hold a reply
+    RESUME = "resume"  # and go on with it
     CUT = "cut"  # stop a reply in the middle
     SETTLE = "settle"  # the reply is history
     PROMPT = "prompt"  # "are you still there?"
@@ -95,6 +109,10 @@ TABLE: Final[dict[Phase, dict[Signal, tuple[Phase, Act]]]] = {
         S.GONE: (P.OVER, A.END),
     },
     P.HEARING: {
+        S.WORD: (P.HEARING, A.DISCARD),
+        S.KEY: (P.HEARING, A.DISCARD),
+        S.LIKELY: (P.HEARING, A.PREPARE),
+        S.RESUMED: (P.HEARING, A.DISCARD),
         S.PAUSE: (P.FLUSHING, A.FLUSH),
         S.ENTERED: (P.THINKING, A.REPLY),
         S.SAY: (P.THINKING, A.SAY),
@@ -104,7 +122,7 @@ TABLE: Final[dict[Phase, dict[Signal, tuple[Phase, Act]]]] = {
     },
     P.FLUSHING: {
         S.FLUSHED: (P.THINKING, A.REPLY),
-        S.KEY: (P.HEARING, A.NOTHING),
+        S.KEY: (P.HEARING, A.DISCARD),
         S.IDLE: (P.THINKING, A.PROMPT),
         S.SAY: (P.THINKING, A.SAY),
         S.DEAF: (P.CLOSING, A.APOLOGISE),
@@ -124,6 +142,20 @@ TABLE: Final[dict[Phase, dict[Signal, tuple[Phase, Act]]]] = {
         S.GONE: (P.OVER, A.END),
     },
     P.SPEAKING: {
+        S.NOISE: (P.DOUBTING, A.PAUSE),
+        S.BARGE_IN: (P.HEARING, A.CUT),
+        S.KEY: (P.HEARING, A.CUT),
+        S.SAY: (P.THINKING, A.SAY),
+        S.HUSH: (P.LISTENING, A.CUT),
+        S.HEARD: (P.LISTENING, A.SETTLE),
+        S.PARTED: (P.OVER, A.HANG_UP),
+        S.FAILED: (P.CLOSING, A.APOLOGISE),
+        S.DEAF: (P.CLOSING, A.APOLOGISE),
+        S.CLOSE: (P.CLOSING, A.SAY_GOODBYE),
+        S.GONE: (P.OVER, A.END),
+    },
+    P.DOUBTING: {
+        S.CALM: (P.SPEAKING, A.RESUME),
         S.BARGE_IN: (P.HEARING, A.CUT),
         S.KEY: (P.HEARING, A.CUT),
         S.SAY: (P.THINKING, A.SAY),

@@ -3,44 +3,41 @@
 Source: Anthropic's "Create a Message" and "Errors" references, and the retry rules of its SDKs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import httpx
-import trio
 
 from voiced.config import engines as config
 from voiced.dialog.history import Message
 from voiced.dialog.tools import Tool
-from voiced.engines.anthropic_failures import AnthropicFailures
-from voiced.engines.llm_failures import LlmFailures
-from voiced.engines.llm_http import Answer, LlmHttp, NoAnswer
-from voiced.engines.openai import LlmTiming
-from voiced.engines.roles import Completion, ToolCall
-from voiced.errors import EngineBroken, EngineTimeout, WireError
-from voiced.ops.held import holding
+from voiced.engines.llm import Dialect, HttpLlm, LlmTiming
+from voiced.engines.llm_failures import NO_CREDIT, TOO_LONG, Complaint, LlmFailures
+from voiced.errors import RequestRefused
 from voiced.wire.anthropic import VERSION, MessagesOptions, messages_request
-from voiced.wire.anthropic_stream import (
-    CUT,
-    ApiError,
-    MessageEvent,
-    MessageResult,
-    MessageStream,
-    error_of,
+from voiced.wire.anthropic_stream import MessageStream
+
+COMPLAINTS: Final = (
+    Complaint(r"(?i)your credit balance\b", NO_CREDIT),
+    Complaint(
+        r"(?i)(?:prompt is too long\b|input length and `max_tokens` exceed)",
+        TOO_LONG,
+        RequestRefused,
+    ),
+    Complaint(
+        r"(?i)output blocked by content filtering\b",
+        "its filter objects to what was said",
+        RequestRefused,
+    ),
+    Complaint(r"\W?max_tokens\b", "mend max_tokens"),
+    Complaint(r"\W?(?:temperature|top_[pk])\b", "remove temperature, the model takes none"),
+    Complaint(r"\W?thinking\b", "the model takes another thinking: see Anthropic's page on it"),
+    Complaint(r"\W?(?:output_config|effort)\b", "the model takes another effort or none"),
 )
-
-Text = trio.MemorySendChannel[str]
-
-_FINISH: Final[Mapping[str, str]] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "tool_use": "tool_calls",
-    **dict.fromkeys(CUT, "length"),
-}
-"""Stop reasons in the words that the other engines use; any other stands as it is."""
+"""What a request is refused for, and what to do."""
 
 
-class AnthropicLlm:
+class AnthropicLlm(HttpLlm):
     """One model of one server."""
 
     def __init__(
@@ -50,121 +47,31 @@ class AnthropicLlm:
         http: httpx.AsyncClient,
         timing: LlmTiming | None = None,
     ) -> None:
-        self.name = name
-        self.last_used = -float("inf")
-        """When it was last asked for anything, on Trio's clock."""
-        self._base_url = settings.base_url.rstrip("/")
-        self._options = MessagesOptions(
-            settings.model, max_tokens=settings.max_tokens, temperature=settings.temperature
+        thinking, effort = settings.least_thought
+        options = MessagesOptions(
+            settings.model,
+            settings.max_tokens,
+            settings.temperature,
+            thinking and thinking.value,
+            effort and effort.value,
         )
+        failures = LlmFailures(
+            name,
+            settings.base_url.rstrip("/"),
+            settings.model,
+            settings.max_tokens,
+            "check model, and base_url, which stands without /v1",
+            COMPLAINTS,
+        )
+
+        def body(messages: Sequence[Message], tools: Sequence[Tool]) -> bytes:
+            said = [(each.role.value, each.text) for each in messages]
+            return messages_request(options, said, [declared(tool) for tool in tools])
+
         key = {"x-api-key": settings.api_key.reveal()} if settings.api_key else {}
-        self._headers = {"anthropic-version": VERSION, **key}
-        connection = LlmFailures(name, self._base_url, settings.model)
-        self._failures = AnthropicFailures(connection, settings.max_tokens)
-        self._http = LlmHttp(http, connection)
-        self._timing = timing or LlmTiming()
-
-    async def complete(
-        self, messages: Sequence[Message], text: Text, tools: Sequence[Tool] = ()
-    ) -> Completion:
-        """Sends the answer's text as it comes; an answer may be empty.
-
-        Tries twice where the first attempt fails before it brings anything.
-
-        Raises:
-            EngineRefused: wrong key, unknown model, no credit, a request that it does not take,
-                an answer that the model declines to give, or none within `max_tokens`.
-            EngineAtCapacity: too many requests, or the model is overloaded.
-            EngineTimeout: no connection, or no first or no next text in time.
-            EngineBroken: not reachable, cut in mid-stream, malformed.
-        """
-        due = trio.current_time() + self._timing.first_s
-        said = [(each.role.value, each.text) for each in messages]
-        body = messages_request(self._options, said, [declared(tool) for tool in tools])
-        try:
-            return await self._attempt(body, text, due)
-        except NoAnswer as failed:
-            pause_s = self._pause_s(failed)
-        await trio.sleep(pause_s)
-        try:
-            return await self._attempt(body, text, due)
-        except NoAnswer as failed:
-            raise failed.error from failed
-
-    async def warm(self) -> None:
-        """Sees to it that a connection is open, by the cheapest request there is.
-
-        Raises:
-            EngineError: the server is not reachable, or does not accept the key.
-        """
-        self.last_used = trio.current_time()
-        due = self.last_used + self._timing.warm_s
-        url = f"{self._base_url}/v1/models?limit=1"
-        request = self._http.client.build_request("GET", url, headers=self._headers)
-        try:
-            async with self._http.exchange(request, due) as answer:
-                if answer.response.status_code in {401, 403}:
-                    raise await self._refusal(answer, due)
-                await answer.finish(self._timing.warm_s)
-        except NoAnswer as failed:
-            raise failed.error from failed
-
-    def _pause_s(self, failed: NoAnswer) -> float:
-        """The pause before another attempt, where one makes sense."""
-        pause_s = self._timing.pause_s if failed.pause_s is None else failed.pause_s
-        hopeless = not failed.error.retryable or isinstance(failed.error, EngineTimeout)
-        if hopeless or pause_s > self._timing.longest_pause_s:
-            raise failed.error from failed
-        return pause_s
-
-    async def _attempt(self, body: bytes, text: Text, due: float) -> Completion:
-        request = self._http.client.build_request(
-            "POST",
-            f"{self._base_url}/v1/messages",
-            content=body,
-            headers={**self._headers, "Content-Type": "application/json"},
-        )
-        self.last_used = trio.current_time()
-        with holding("llm stream"):
-            async with self._http.exchange(request, due) as answer:
-                if answer.response.status_code != httpx.codes.OK:
-                    raise await self._refusal(answer, due)
-                return await self._listen(answer, text, due)
-
-    async def _refusal(self, answer: Answer, due: float) -> NoAnswer:
-        response, body = answer.response, await answer.read(due)
-        api = error_of(response.status_code, body, response.headers)
-        return NoAnswer(self._failures.refused(response.status_code, api), api.retry_after_s)
-
-    async def _listen(self, answer: Answer, text: Text, due: float) -> Completion:
-        """Passes the text on. Time spent on that is not the server's and does not count."""
-        stream = MessageStream()
-        try:
-            while not stream.is_over and (data := await answer.next(due)) is not None:
-                for event in stream.feed(data):
-                    await text.send(self._piece(event))
-                    due = trio.current_time() + self._timing.next_s
-            result = stream.close()
-        except WireError as error:
-            kind = answer.response.headers.get("Content-Type", "").partition(";")[0]
-            told = f"what {self._base_url} answered is no stream of a message ({kind}): {error}"
-            raise self._failures.connection.error(EngineBroken, told) from error
-        await answer.finish(self._timing.tail_s)
-        return self._completion(result)
-
-    def _piece(self, event: MessageEvent) -> str:
-        if isinstance(event, ApiError):
-            raise self._failures.failed(event)
-        return event
-
-    def _completion(self, result: MessageResult) -> Completion:
-        if result.stop_reason == "refusal":
-            raise self._failures.declined()
-        if result.stop_reason in CUT and not result.characters and not result.tool_calls:
-            raise self._failures.wordless()
-        calls = tuple(ToolCall(call.id, call.name, call.arguments) for call in result.tool_calls)
-        reason = _FINISH.get(result.stop_reason, result.stop_reason)
-        return Completion(reason, calls, result.prompt_tokens, result.completion_tokens)
+        headers = {"anthropic-version": VERSION, **key}
+        paths = "/v1/messages", "/v1/models?limit=1"
+        super().__init__(Dialect(*paths, headers, body, MessageStream, failures), http, timing)
 
 
 def declared(tool: Tool) -> dict[str, object]:

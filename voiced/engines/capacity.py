@@ -1,22 +1,39 @@
 """Whether the engines have room for a call, known before the phone is answered.
 
 A moshi-server is asked every two seconds how many of its slots are taken; a call that is admitted
-counts at once. Engines in the cloud tell nothing and count as roomy. An LLM is known by what
-`keep_warm` finds. `rooms` does the counting.
+counts at once. Engines in the cloud tell nothing and count as roomy, but for a `concurrency` that
+the configuration states. An LLM is known by what `keep_warm` finds. `rooms` does the counting.
 """
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from types import TracebackType
 
 import httpx
 import trio
 from attrs import frozen
 
-from voiced.config import LlmSettings, MoshiStt, MoshiTts, Settings, SttSettings, TtsSettings
+from voiced.config import (
+    CartesiaTts,
+    LlmSettings,
+    MoshiStt,
+    MoshiTts,
+    Settings,
+    SttSettings,
+    TtsSettings,
+)
 from voiced.engines.moshi_slots import Inquiry, inquiry
-from voiced.engines.rooms import Place, Poll, Reach, Room, RoomState, free_ears, free_voices
+from voiced.engines.rooms import (
+    Place,
+    Poll,
+    Reach,
+    Room,
+    RoomState,
+    free_contexts,
+    free_ears,
+    free_voices,
+)
 from voiced.errors import CallRefused, EngineError
 
 __all__ = ["Capacity", "CapacityTiming", "Lease", "Reach", "Room", "RoomState"]
@@ -53,6 +70,8 @@ class _Engine:
                 return free_ears(self.place)
             case MoshiTts(calls_per_slot=calls_per_slot):
                 return free_voices(self.place, calls_per_slot)
+            case CartesiaTts(concurrency=concurrency):
+                return free_contexts(self.place, concurrency)
         return math.inf
 
     def room(self) -> Room:
@@ -205,10 +224,19 @@ def _tell(engine: str, before: RoomState, now: RoomState, why: str) -> None:
 
 
 def _engines(settings: Settings) -> Iterator[_Engine]:
-    """All of them; those of one role at the same moshi-server's route share their place."""
-    places: dict[tuple[str, str], Place] = {}
+    """All of them; those of one role whose room is the same share their place."""
+    places: dict[tuple[str, Hashable], Place] = {}
     by_role = {"stt": settings.stt, "llm": settings.llm, "tts": settings.tts}
     for role in ROLES:
         for name, each in by_role[role].items():
-            where = each.url if isinstance(each, MoshiStt | MoshiTts) else name
-            yield _Engine(role, name, each, places.setdefault((role, where), Place()))
+            yield _Engine(role, name, each, places.setdefault((role, _where(name, each)), Place()))
+
+
+def _where(name: str, settings: SttSettings | LlmSettings | TtsSettings) -> Hashable:
+    """What an engine's room is a part of: a moshi-server's route, a limited account, or its own."""
+    match settings:
+        case MoshiStt(url=url) | MoshiTts(url=url):
+            return url
+        case CartesiaTts(url=url, api_key=api_key, concurrency=int()):
+            return url, api_key
+    return name

@@ -13,6 +13,7 @@ from voiced.engines.cartesia_reply import Reply, ReplyTiming, Speech, Words
 from voiced.engines.cartesia_trunk import Tell, Trunk, TrunkTiming
 from voiced.engines.dial import Dial, dial
 from voiced.engines.endpoint import Endpoint
+from voiced.engines.retries import Retries
 from voiced.engines.rooms import Reach
 from voiced.errors import EngineAtCapacity
 from voiced.wire import cartesia
@@ -20,9 +21,11 @@ from voiced.wire import cartesia
 
 @frozen
 class CartesiaTiming:
-    """`retries_s`: pauses in seconds before asking again where the account's limit is reached."""
+    """`slot_s`: where the account's limit is reached, the seconds from the first refusal to the
+    last attempt; 0: no other attempt.
+    """
 
-    retries_s: tuple[float, ...] = (0.05, 0.1, 0.15)
+    slot_s: float = 0.3
     reply: ReplyTiming = field(factory=ReplyTiming)
     trunk: TrunkTiming = field(factory=TrunkTiming)
 
@@ -47,16 +50,17 @@ class CartesiaTts:
         self.name = name
         self._settings = settings
         self._timing = timing or CartesiaTiming()
-        self._speaker = cartesia.Speaker(settings.model, settings.voice, language)
+        self._speaker = _speaker(settings, language)
         self._trunk = trunk or Trunk(_endpoint(name, settings), self._timing.trunk, connect)
 
     @property
     def identity(self) -> str:
-        """As in the role `Tts`: the language is a part of it."""
+        """As in the role `Tts`: the language is a part of it, and the manner, where one is set."""
         speaker = self._speaker
+        manner = "".join(f" {key}={value}" for key, value in speaker.manner.items())
         return (
             f"cartesia {self._trunk.endpoint.url} {speaker.model} {speaker.voice} "
-            f"{speaker.language or 'own-language'}"
+            f"{speaker.language or 'own-language'}{manner}"
         )
 
     def in_language(self, language: str) -> "CartesiaTts":
@@ -82,19 +86,34 @@ class CartesiaTts:
 
         Raises:
             EngineRefused: wrong key, no credit, unknown voice or model.
-            EngineAtCapacity: more replies at once than the account may, also after the retries.
+            EngineAtCapacity: more replies at once than the account may, also `slot_s` after the
+                first refusal.
             EngineTimeout: no connection, or no audio although there are words.
             EngineBroken: not reachable, dropped, spoke nonsense, or ended without any audio.
         """
         reply = Reply(self._speaker, words, speech, self._timing.reply)
-        for pause_s in self._timing.retries_s:
+        retries, spoken = Retries(self._timing.slot_s), 0
+        while True:
             try:
                 return await self._trunk.speak(reply)
             except EngineAtCapacity:
-                if not reply.can_go_on:
+                if reply.spoken_bytes > spoken:  # it is another context that is refused
+                    retries, spoken = Retries(self._timing.slot_s), reply.spoken_bytes
+                pause_s = retries.pause_s(trio.current_time()) if reply.can_go_on else None
+                if pause_s is None:
                     raise
             await trio.sleep(pause_s)
-        await self._trunk.speak(reply)
+
+
+def _speaker(settings: config.CartesiaTts, language: str) -> cartesia.Speaker:
+    """What is as the voice has it by itself is not told."""
+    manner = {
+        "speed": settings.speed if settings.speed != 1 else None,
+        "volume": settings.volume if settings.volume != 1 else None,
+        "emotion": settings.emotion or None,
+    }
+    told = {key: value for key, value in manner.items() if value is not None}
+    return cartesia.Speaker(settings.model, settings.voice, language, told)
 
 
 def _endpoint(name: str, settings: config.CartesiaTts) -> Endpoint:

@@ -27,6 +27,10 @@ _COMPLAINTS: Final = (
     (re.compile(r"(?i)\bvoice"), "check voice, the id (a UUID) of a voice of this account"),
     (re.compile(r"(?i)\bmodel"), "check model, older ones are switched off"),
     (re.compile(r"(?i)\blanguage"), "the model does not speak the agent's language"),
+    (
+        re.compile(r"(?i)\b(generation|speed|volume|emotion)"),
+        "check speed, volume and emotion; the model may not know them",
+    ),
 )
 """What a refused request complains of, and what to do; the first that is named counts."""
 

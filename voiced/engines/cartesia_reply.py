@@ -68,6 +68,11 @@ class Reply:
         """After a failure: whether what is not spoken yet may be sent again, to whomever."""
         return self._text is not _Text.TORN
 
+    @property
+    def spoken_bytes(self) -> int:
+        """Of mu-law, in contexts that are over."""
+        return self._spoken_bytes
+
     async def speak(self, line: Line, endpoint: Endpoint) -> None:
         """Returns when all words are said.
 
@@ -184,7 +189,7 @@ class _Passage:
                     self.spoken_bytes += len(mulaw)
                     await speech.send(SpokenAudio(mulaw))
                 case cartesia.Timestamps(words=words):
-                    for word in words:
+                    for word in filter(_is_seen, words):
                         start_s, stop_s = began_s + word.start_s, began_s + word.stop_s
                         await speech.send(SpokenWord(word.text, start_s, stop_s))
                 case cartesia.Done():
@@ -201,3 +206,8 @@ class _Passage:
         if self.unheard:
             return self._timing.first_s
         return self._timing.next_s if self._text is _Text.ENDED else math.inf
+
+
+def _is_seen(word: cartesia.WordTime) -> bool:
+    """A time without a word is nobody's."""
+    return bool(word.text.strip())

@@ -23,7 +23,8 @@ FLUX_BYTES: Final = 640
 """80 ms, Flux's own step."""
 
 _REFUSALS: Final = {
-    400: "it does not know the model, or not in this language: check model and language",
+    400: "it does not know the model, or not in this language, or takes no more keyterms: "
+    "check model and language, and keyterms",
     401: "it does not accept the api_key",
     402: "the account has no credit left",
     403: "the api_key gives no access to this model",
@@ -84,12 +85,32 @@ def _spoken(settings: config.DeepgramStt, timing: DeepgramTiming) -> tuple[Diale
             FluxEar, FLUX_BYTES, deepgram_flux.FORCE_END_TURN, "", timing.ready_s,
             timing.update_s, timing.fill_s, FLUX_BYTES / deepgram.SAMPLE_RATE,
         )  # fmt: skip
-        return flux, deepgram_flux.FluxOptions(settings.model, settings.language).path()
+        return flux, _flux_options(settings).path()
     nova = Dialect(
         NovaEar, NOVA_BYTES, deepgram.FINALIZE, deepgram.KEEP_ALIVE, None,
         timing.silent_s, timing.keep_alive_s, timing.keep_alive_s,
     )  # fmt: skip
-    options = deepgram.ListenOptions(
-        settings.model, settings.language, settings.endpointing_ms, settings.utterance_end_ms
+    return nova, _nova_options(settings).path()
+
+
+def _flux_options(settings: config.DeepgramStt) -> deepgram_flux.FluxOptions:
+    return deepgram_flux.FluxOptions(
+        settings.model,
+        settings.language,
+        keyterms=settings.keyterms,
+        mip_opt_out=settings.mip_opt_out,
+        eot_threshold=settings.eot_threshold,
+        eager_eot_threshold=settings.eager_eot_threshold,
+        eot_timeout_ms=settings.eot_timeout_ms,
     )
-    return nova, options.path()
+
+
+def _nova_options(settings: config.DeepgramStt) -> deepgram.ListenOptions:
+    return deepgram.ListenOptions(
+        settings.model,
+        settings.language,
+        settings.endpointing_ms,
+        settings.utterance_end_ms,
+        keyterms=settings.keyterms,
+        mip_opt_out=settings.mip_opt_out,
+    )

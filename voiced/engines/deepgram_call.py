@@ -10,7 +10,7 @@ import trio
 from attrs import define, field, frozen
 
 from voiced.audio.frame import SAMPLE_RATE
-from voiced.dialog.events import Flushed, PauseScored, SttEvent
+from voiced.dialog.events import Flushed, PauseScored, SttEvent, TurnLikelyOver, TurnResumed
 from voiced.engines.deepgram_audio import Outgoing
 from voiced.engines.deepgram_ear import Ear, Heard
 from voiced.engines.deepgram_socket import TextSocket, open_text_socket
@@ -184,9 +184,13 @@ class DeepgramTranscription:
         return heard
 
     async def _tell(self, heard: Heard, hear: Hear) -> None:
+        if heard.is_resumed:
+            hear(TurnResumed())
         for word in heard.words:
             hear(word)
             await trio.lowlevel.checkpoint()  # a long utterance must not fill the call's queue
+        if heard.is_likely:
+            hear(TurnLikelyOver())
         if heard.is_verdict:
             self._verdict_until_s = self._audio.stream_s + VERDICT_S
             hear(PauseScored(SURE, self._audio.stream_s))

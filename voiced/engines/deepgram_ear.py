@@ -2,7 +2,8 @@
 
 An utterance is over when Deepgram says so, by silence (`speech_final`), by the gap between words
 where noise hides the silence (`UtteranceEnd`), or by what was said (Flux's `EndOfTurn`). The
-verdict stands until the caller speaks again.
+verdict stands until the caller speaks again. Flux can also say that a turn is likely over
+(`EagerEndOfTurn`), and take that back.
 """
 
 from collections.abc import Sequence
@@ -23,13 +24,16 @@ LATE_S: Final = 0.1
 
 @frozen
 class Heard:
-    """What a message brought. `is_flushed`: all said before a flush has been told. `warning` and
-    `failure` are codes of the server's; it closes behind a failure."""
+    """What a message brought. `is_flushed`: all said before a flush has been told. `is_likely`:
+    the turn is likely over, with these words; `is_resumed`: it was not, and these came since.
+    `warning` and `failure` are codes of the server's; it closes behind a failure."""
 
     words: Sequence[WordHeard] = ()
     is_verdict: bool = False
     is_flushed: bool = False
     is_hello: bool = False
+    is_likely: bool = False
+    is_resumed: bool = False
     warning: str = ""
     failure: str = ""
 
@@ -58,7 +62,8 @@ class Ear(Protocol):
 
 class _Utterance(Enum):
     OPEN = 1
-    OVER = 2
+    LIKELY_OVER = 2
+    OVER = 3
 
 
 @define
@@ -152,16 +157,30 @@ class FluxEar:
         return _heard(self._told.rest(), self._stop_s)
 
     def _take(self, turn: deepgram_flux.Turn) -> Heard:
-        if turn.index != self._turn:
+        if turn.index < self._turn:
+            return NOTHING  # it is over, and its words have been told
+        if turn.index > self._turn:
             self._turn, self._told = turn.index, Told()
         self._stop_s = turn.stop_s
-        if turn.event is TurnEvent.END_OF_TURN:
-            words = _heard(self._told.settle(turn.words), turn.stop_s)
-            self._told, self._utterance = Told(), _Utterance.OVER
-            return Heard(words, is_verdict=True, is_flushed=True)
-        if turn.words:
+        match turn.event:
+            case TurnEvent.END_OF_TURN:
+                return self._end(turn)
+            case TurnEvent.EAGER_END_OF_TURN if turn.words:
+                self._utterance = _Utterance.LIKELY_OVER
+                return Heard(_heard(self._told.settle(turn.words), turn.stop_s), is_likely=True)
+        words = _heard(self._told.guess(turn.words), turn.stop_s)
+        was_likely = self._utterance is _Utterance.LIKELY_OVER
+        if turn.event is TurnEvent.TURN_RESUMED and was_likely:
             self._utterance = _Utterance.OPEN
-        return Heard(_heard(self._told.guess(turn.words), turn.stop_s))
+            return Heard(words, is_resumed=True)
+        if turn.words and not was_likely:
+            self._utterance = _Utterance.OPEN
+        return Heard(words)
+
+    def _end(self, turn: deepgram_flux.Turn) -> Heard:
+        words = _heard(self._told.settle(turn.words), turn.stop_s)
+        self._told, self._utterance = Told(), _Utterance.OVER
+        return Heard(words, is_verdict=True, is_flushed=True)
 
 
 def _heard(words: Sequence[Word], otherwise_s: float) -> Sequence[WordHeard]:

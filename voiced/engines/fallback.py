@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 from attrs import define, field, frozen
 
 from voiced.engines.breaker import Breaker, Breakers, Probe
-from voiced.errors import EngineAtCapacity, EngineError, EngineRefused
+from voiced.errors import EngineAtCapacity, EngineError, EngineRefused, RequestRefused
 
 
 @frozen
@@ -137,9 +137,9 @@ class Search(Generic[E]):
         return self._spares.breakers.of(self._spares.role, self._spares.engines[index].name)
 
     def _judge(self, error: EngineError, now: float) -> None:
-        """Having no slot is no fault: another call has taken it."""
+        """Having no slot is no fault: another call has it. Nor is a no to this one request."""
         breaker = self._breaker(self._tried[-1])
-        if isinstance(error, EngineAtCapacity):
+        if isinstance(error, EngineAtCapacity | RequestRefused):
             breaker.abandoned(self._probe)
         else:
             for_good = isinstance(error, EngineRefused) and not error.retryable

@@ -1,10 +1,11 @@
 """A model made of models: the next one is asked where one is late, fails or breaks off."""
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from voiced.dialog.history import Message, Role
 from voiced.dialog.tools import Tool
@@ -26,9 +27,12 @@ message would be no good: some servers take one only at the start."""
 
 @frozen
 class FallbackLlmTiming:
-    """`spare_s`: a model that has sent no text by then is given up, if there is a spare."""
+    """In seconds, and only if there is a spare: a model that has sent no text by `spare_s`, or no
+    more of it for `stall_s`, is given up.
+    """
 
     spare_s: float = 4.0
+    stall_s: float = 2.5
 
 
 class FallbackLlm:
@@ -80,7 +84,7 @@ class FallbackLlm:
             engine = search.begin(trio.current_time())
             while True:
                 try:
-                    completion = await answer.ask(engine, search, self._timing.spare_s)
+                    completion = await answer.ask(engine, search, self._timing)
                     break
                 except EngineError as error:
                     engine = search.fail_over(error, trio.current_time())
@@ -99,26 +103,34 @@ class _Answer:
     tools: Sequence[Tool]
     said: str = ""
 
-    async def ask(self, engine: Llm, search: Search[Llm], spare_s: float) -> Completion:
+    async def ask(self, engine: Llm, search: Search[Llm], timing: FallbackLlmTiming) -> Completion:
         """Has this model give the answer, or the rest of it.
 
         Raises:
             EngineError: it failed, or sent no text in time and there is a spare.
         """
         attempt = _Attempt(engine, Seam(self.said) if self.said.strip() else None)
-        patience = trio.CancelScope()
+        first_due = trio.current_time() + timing.spare_s
+        patience = trio.CancelScope(deadline=_if_spare(search, first_due))
         pieces_out, pieces = trio.open_memory_channel[str](0)
         with pieces_out, pieces, patience:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(attempt.think, self._told(), pieces_out, self.tools)
-                nursery.start_soon(_lose_patience, patience, attempt, search, spare_s)
                 async for piece in pieces:
+                    patience.deadline = math.inf  # nor do we wait for the model meanwhile
                     await self._send(attempt.join(piece))
+                    stall_due = trio.current_time() + timing.stall_s
+                    patience.deadline = _if_spare(
+                        search, stall_due if attempt.has_begun else first_due
+                    )
+                patience.deadline = math.inf
                 if attempt.completion:
                     await self._send(attempt.rest())
                 nursery.cancel_scope.cancel()
         if patience.cancelled_caught:
-            told = f"it sent no text within {spare_s:g} s"
+            told = f"it sent no text within {timing.spare_s:g} s"
+            if attempt.has_begun:
+                told = f"it broke off: no more text within {timing.stall_s:g} s"
             raise EngineTimeout(engine.name, "llm", told, retryable=True)
         return attempt.result()
 
@@ -141,7 +153,12 @@ class _Attempt:
     seam: Seam | None
     completion: Completion | None = None
     failure: EngineError | None = None
-    began: trio.Event = field(factory=trio.Event)
+    _letters: int = 0
+
+    @property
+    def has_begun(self) -> bool:
+        """It has sent text."""
+        return self._letters > 0
 
     async def think(self, messages: Sequence[Message], text: Text, tools: Sequence[Tool]) -> None:
         """Keeps a failure to itself, so that all text that came before it is sent first."""
@@ -153,8 +170,7 @@ class _Attempt:
 
     def join(self, piece: str) -> str:
         """What is to be sent of the next piece."""
-        if piece.strip():
-            self.began.set()
+        self._letters += len(piece.strip())
         return self.seam.feed(piece) if self.seam else piece
 
     def rest(self) -> str:
@@ -168,12 +184,6 @@ class _Attempt:
         return self.completion
 
 
-async def _lose_patience(
-    patience: trio.CancelScope, attempt: _Attempt, search: Search[Llm], spare_s: float
-) -> None:
-    """Cuts the attempt short if it has brought nothing and a spare could do better."""
-    with trio.move_on_after(spare_s):
-        await attempt.began.wait()
-        return
-    if search.has_spare(trio.current_time()):
-        patience.cancel(reason="no text came in time")
+def _if_spare(search: Search[Llm], due: float) -> float:
+    """The deadline of a model with a spare that could do better."""
+    return due if search.has_spare(trio.current_time()) else math.inf

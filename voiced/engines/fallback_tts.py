@@ -12,7 +12,7 @@ from voiced.engines.breaker import Breakers
 from voiced.engines.fallback import Search, Spares, Tell
 from voiced.engines.fallback_utterance import Utterance
 from voiced.engines.roles import Tts
-from voiced.errors import EngineAtCapacity, EngineError, EngineTimeout
+from voiced.errors import EngineAtCapacity, EngineBroken, EngineError, EngineTimeout
 
 Words = trio.MemoryReceiveChannel[str]
 Speech = trio.MemorySendChannel[SpeechEvent]
@@ -145,6 +145,10 @@ class _Reply:
             return EngineTimeout(engine.name, "tts", told, retryable=True)
         if voice.failure:
             return voice.failure
+        dumb = self.utterance.words and not self.utterance.has_audio
+        if dumb and self.search.has_spare(trio.current_time()):
+            told = "it has taken the words and made no sound"
+            return EngineBroken(engine.name, "tts", told, retryable=True)
         for event in self.utterance.finish():
             await self.speech.send(event)
         if self.utterance.has_audio:

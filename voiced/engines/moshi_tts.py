@@ -21,6 +21,7 @@ from voiced.dialog.wordgroups import WordGroups
 from voiced.engines.dial import Dial, dial
 from voiced.engines.moshi_gate import Gate
 from voiced.engines.moshi_server import decoded, moshi_endpoint, wait_ready
+from voiced.engines.retries import Retries
 from voiced.engines.socket import Socket, open_socket
 from voiced.engines.watch import Watch
 from voiced.errors import EngineAtCapacity, EngineBroken
@@ -33,18 +34,18 @@ Speech = trio.MemorySendChannel[SpeechEvent]
 
 @frozen
 class TtsTiming:
-    """Deadlines and pauses in seconds.
+    """Deadlines in seconds.
 
     `ready_s`: from the open connection to `Ready`. `first_s`: from the moment the server has all
     it needs to its first word or audio; `next_s`: from then on between any two of them.
-    `retries_s`: pauses before trying again for a slot, which may have come free only now.
+    `slot_s`: from the first refusal for want of a slot to the last attempt; 0: no other attempt.
     `alive_s`: how often to show that we still listen; the server gives up after 30.
     """
 
     ready_s: float = 2.0
     first_s: float = 4.0
     next_s: float = 2.0
-    retries_s: tuple[float, ...] = (0.05, 0.075, 0.1125)
+    slot_s: float = 0.3
     alive_s: float = 10.0
 
 
@@ -72,17 +73,19 @@ class MoshiTts:
 
         Raises:
             EngineRefused: wrong key, wrong path, not a moshi-server.
-            EngineAtCapacity: all slots are taken, also after the retries.
+            EngineAtCapacity: all slots are taken, also `slot_s` after the first refusal.
             EngineTimeout: no connection, no `Ready`, or no audio although there are words.
             EngineBroken: not reachable, dropped, spoke nonsense, or closed too early.
         """
-        for pause_s in self._timing.retries_s:
+        retries = Retries(self._timing.slot_s)
+        while True:
             try:
                 return await self._speak(words, speech)
             except EngineAtCapacity:  # known before the first word is taken
-                pass
+                pause_s = retries.pause_s(trio.current_time())
+                if pause_s is None:
+                    raise
             await trio.sleep(pause_s)
-        await self._speak(words, speech)
 
     async def _speak(self, words: Words, speech: Speech) -> None:
         async with open_socket(self._endpoint, self._connect) as socket:
@@ -131,7 +134,7 @@ class _Utterance:
         """Passes words and audio on until the server closes, as it does after the last."""
         while (data := await self._watch.receive(self._socket)) is not None:
             match decoded(self._socket.endpoint, moshi.parse_tts, data):
-                case moshi.Text(text=text, start_s=start_s, stop_s=stop_s):
+                case moshi.Text(text=text, start_s=start_s, stop_s=stop_s) if text.strip():
                     self._gate.word()
                     await speech.send(SpokenWord(text, start_s, stop_s))
                 case moshi.Audio(pcm=pcm):

@@ -18,6 +18,11 @@ LOST_IN_A_ROW: Final = 2
 FULL_IN_A_ROW: Final = 3
 """Answers that find every voice slot taken before we believe that others hold them."""
 
+CALLS_PER_CONTEXT: Final = 4.0
+"""Conversations that one context at once carries in Cartesia's voice, since a reply is generated
+much faster than it is heard. Source: Cartesia's "Concurrency and WebSocket Limits".
+"""
+
 _ROUNDING: Final = 1e-9
 
 
@@ -126,6 +131,15 @@ def free_voices(place: Place, calls_per_slot: float) -> float:
     ):
         return 0
     return max(0, calls_for(place.polls[-1].total, calls_per_slot) - place.leases)
+
+
+def free_contexts(place: Place, concurrency: int | None) -> float:
+    """Calls that Cartesia has room for where its account may generate so many replies at once; None
+    where nobody says how many. What others do with the account is not known.
+    """
+    if concurrency is None:
+        return math.inf
+    return max(0, calls_for(concurrency, CALLS_PER_CONTEXT) - place.leases)
 
 
 def calls_for(slots: int, calls_per_slot: float) -> int:

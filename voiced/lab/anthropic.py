@@ -1,31 +1,14 @@
-"""A stand-in for Anthropic's Messages that knows one restaurant.
+"""A stand-in for Anthropic's Messages that knows one restaurant, and answers by rules."""
 
-As the other stand-in model it answers by rules, at the pace of a real one, and stops when the
-client closes in mid-answer.
-"""
-
-from collections import deque
 from enum import Enum, auto
-from itertools import count
-from pathlib import Path
 from typing import Any
 
-import trio
-from attrs import define, evolve, field
+from attrs import define, evolve
 
-from voiced.lab.anthropic_ask import MODELS, AnthropicAsked, Refused, parse_ask
-from voiced.lab.anthropic_reply import END, THOUGHT, AnthropicReply, ToolUse, event
-from voiced.lab.llm import (
-    CUT_AFTER_TOKENS,
-    LONG_ANSWER,
-    REQUESTS_KEPT,
-    LlmRequest,
-    LlmTiming,
-    Outcome,
-    cancel_when_gone,
-    write_log,
-)
-from voiced.lab.llm_reply import answer, as_json
+from voiced.lab.anthropic_ask import MODELS, AnthropicAsked, parse_ask
+from voiced.lab.anthropic_reply import THOUGHT, AnthropicReply, ToolUse, event
+from voiced.lab.llm_model import LONG_ANSWER, Refused, StandIn, Upset, as_json
+from voiced.lab.llm_reply import answer
 from voiced.lab.server import Exchange
 
 
@@ -74,7 +57,12 @@ UNKNOWN = (
     + event("content_block_stop", index=9)
     + event("weather", text="rain")
 )
-IN_MID_STREAM = {
+UPSETS = {
+    AnthropicFault.HANG: Upset.HANG,
+    AnthropicFault.CUT: Upset.CUT,
+    AnthropicFault.TRUNCATED: Upset.TRUNCATED,
+}
+ASIDES = {
     AnthropicFault.MALFORMED: b"event: content_block_delta\ndata: {oops\n\n",
     AnthropicFault.STREAM_ERROR: event("error", error={"type": "overloaded_error",
                                                        "message": "Overloaded"}),
@@ -83,20 +71,14 @@ IN_MID_STREAM = {
 
 
 @define
-class AnthropicServer:
+class AnthropicServer(StandIn):
     """`POST /v1/messages` and `GET /v1/models`: see `handle`."""
 
-    keys: frozenset[str] = frozenset()
-    """Keys that are let in; with none, everybody is."""
-    timing: LlmTiming = field(factory=LlmTiming)
     fault: AnthropicFault = AnthropicFault.NONE
     retry_after: str = "1"
     """In seconds, with a 429."""
     uses: tuple[ToolUse, ...] = ()
     """Tools that it asks for, whatever is said."""
-    log: Path | None = None
-    requests: deque[LlmRequest] = field(factory=lambda: deque(maxlen=REQUESTS_KEPT))
-    _numbers: "count[int]" = field(factory=lambda: count(1))
 
     async def handle(self, exchange: Exchange) -> None:
         """Answers one HTTP request."""
@@ -115,7 +97,6 @@ class AnthropicServer:
             await self._answer(exchange)
 
     async def _answer(self, exchange: Exchange) -> None:
-        start_s = trio.current_time()
         request = exchange.request
         try:
             if not (version := request.headers.get("anthropic-version")):
@@ -127,21 +108,14 @@ class AnthropicServer:
         if asked.model not in MODELS:
             await self._respond(exchange, 404, error("not_found_error", f"model: {asked.model}"))
             return
-        reply = self._reply(asked)
-        entry = LlmRequest(asked.messages, "".join(reply.tokens))
-        self.requests.append(entry)
-        if asked.stream:
-            await self._stream(exchange, reply, entry, start_s)
-        else:
-            await trio.sleep_until(start_s + self.timing.due_s(len(reply.tokens)))
-            await self._respond(exchange, 200, reply.whole())
-            entry.outcome = Outcome.COMPLETE
-        await write_log(self.log, entry)
+        upset = UPSETS.get(self.fault, Upset.NONE)
+        aside = ASIDES.get(self.fault, b"")
+        await self.perform(exchange, asked, self._reply(asked), upset, aside)
 
     def _reply(self, asked: AnthropicAsked) -> AnthropicReply:
         texts = {AnthropicFault.EMPTY: "", AnthropicFault.LONG: LONG_ANSWER}
         text = texts.get(self.fault, answer(asked.messages))
-        reply = AnthropicReply.to(next(self._numbers), asked, text, self.uses)
+        reply = AnthropicReply.to(next(self.numbers), asked, text, self.uses)
         match self.fault:
             case AnthropicFault.THINKING:
                 return evolve(reply, thought=THOUGHT)
@@ -150,43 +124,6 @@ class AnthropicServer:
             case AnthropicFault.REFUSAL:
                 return reply.refusing()
         return reply
-
-    async def _stream(
-        self, exchange: Exchange, reply: AnthropicReply, entry: LlmRequest, start_s: float
-    ) -> None:
-        await exchange.begin("text/event-stream; charset=utf-8")
-        entry.outcome = Outcome.CANCELLED  # until it proves otherwise
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(cancel_when_gone, exchange, nursery.cancel_scope)
-                await self._send_tokens(exchange, reply, entry, start_s)
-                entry.outcome = Outcome.COMPLETE
-                nursery.cancel_scope.cancel(reason="answered")
-        except* (trio.BrokenResourceError, trio.ClosedResourceError):
-            entry.outcome = Outcome.CANCELLED  # the client is gone, or the connection was cut
-        if entry.outcome is Outcome.CANCELLED:
-            exchange.drop()
-            return
-        # Only now, with nobody else reading: the client may send its next request at once.
-        if self.fault is not AnthropicFault.TRUNCATED:
-            await exchange.write(reply.tail() + END)
-        await exchange.finish()
-
-    async def _send_tokens(
-        self, exchange: Exchange, reply: AnthropicReply, entry: LlmRequest, start_s: float
-    ) -> None:
-        if self.fault is AnthropicFault.HANG:
-            await trio.sleep_forever()
-        await trio.sleep_until(start_s + self.timing.due_s(0))
-        await exchange.write(reply.head())
-        for number in range(len(reply.tokens)):
-            await trio.sleep_until(start_s + self.timing.due_s(number))
-            if number == CUT_AFTER_TOKENS and self.fault is AnthropicFault.CUT:
-                exchange.drop()
-            if number == CUT_AFTER_TOKENS and self.fault in IN_MID_STREAM:
-                await exchange.write(IN_MID_STREAM[self.fault])
-            await exchange.write(reply.token(number))
-            entry.tokens_sent += 1
 
     async def _refuse(self, exchange: Exchange, fault: AnthropicFault) -> None:
         await self._respond(exchange, fault.value, error(*ERRORS[fault]))

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
-from voiced.lab.llm import MODEL
+from voiced.lab.llm_model import MODEL, Refused
 
 NEWEST = "2026-10-21"
 MODELS = frozenset(
@@ -24,10 +24,6 @@ _ALWAYS_THINKS = re.compile(r"claude-(?:opus-5-5|fable-5|mythos-5)")
 _TAKES_NO_SAMPLING = re.compile(r"claude-(?:\w+-5|opus-4-[78])")
 _OLD = re.compile(r"claude-(?:haiku|sonnet)-4-5")
 """May be asked to go on from the assistant's words."""
-
-
-class Refused(Exception):
-    """The request is answered with 400; the message is the server's."""
 
 
 @frozen

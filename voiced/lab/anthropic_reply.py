@@ -13,7 +13,8 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from voiced.lab.anthropic_ask import AnthropicAsked
-from voiced.lab.llm_reply import as_json, split_tokens, text_of
+from voiced.lab.llm_model import as_json
+from voiced.lab.llm_reply import split_tokens, text_of
 
 HANG_UP = "hang_up"
 THOUGHT = "The caller wants to know something about the restaurant."
@@ -93,13 +94,13 @@ class AnthropicReply:
         return _delta(self._text_index, "text_delta", text=self.tokens[number]) + ping
 
     def tail(self) -> bytes:
-        """All that comes behind the text's tokens, but for `END`."""
+        """All that comes behind the text's tokens."""
         events = event("content_block_stop", index=self._text_index) if self.tokens else b""
         for number, use in enumerate(self.uses):
             events += b"".join(self._use(number, use))
         delta = {"stop_reason": self.stop_reason, "stop_sequence": None, **self._details()}
         usage = {"output_tokens": len(self.tokens) + 20 * len(self.uses)}
-        return events + event("message_delta", delta=delta, usage=usage)
+        return events + event("message_delta", delta=delta, usage=usage) + event("message_stop")
 
     @property
     def _text_index(self) -> int:
@@ -139,9 +140,6 @@ class AnthropicReply:
 def event(kind: str, **fields: Any) -> bytes:
     """One server-sent event, with its name in both places."""
     return f"event: {kind}\ndata: ".encode() + as_json({"type": kind, **fields}) + b"\n\n"
-
-
-END = event("message_stop")
 
 
 def _block(index: int, block: Mapping[str, Any]) -> bytes:

@@ -27,6 +27,9 @@ PATH: Final = "/tts/websocket"
 CONTEXTS_KEPT: Final = 100
 CONNECTIONS_PER_CONTEXT: Final = 10
 REQUIRED: Final = {"model_id": str, "transcript": str, "voice": dict, "context_id": str}
+MANNER: Final = {"speed": (0.6, 1.5), "volume": (0.5, 2.0)}
+"""The limits of these in a request's `generation_config`."""
+
 SPOKEN: Final = {"container": "raw", "encoding": "pcm_mulaw", "sample_rate": SAMPLE_RATE}
 """The one output format that this stand-in has."""
 
@@ -170,4 +173,17 @@ def _faulty(request: Request) -> str:
             return f"{name} is required"
     if request.get("output_format") != SPOKEN:
         return "this output_format is not spoken here"
-    return ""
+    return _unmannerly(request.get("generation_config"))
+
+
+def _unmannerly(manner: object) -> str:
+    """What is wrong with how it is to speak; the stand-in speaks as ever."""
+    if manner is None:
+        return ""
+    if not isinstance(manner, dict):
+        return "generation_config is no object"
+    for name, (least, most) in MANNER.items():
+        value = manner.get(name, 1.0)
+        if not isinstance(value, int | float) or not least <= value <= most:
+            return f"generation_config.{name} is out of range"
+    return "" if isinstance(manner.get("emotion", ""), str) else "generation_config.emotion: what?"

@@ -33,6 +33,8 @@ class DeepgramServer:
     fault: DeepgramFault = field(factory=DeepgramFault)
     commands: deque[str] = field(factory=lambda: deque(maxlen=KEPT_COMMANDS))
     """The types of the text messages received, of all connections."""
+    questions: deque[ListenQuery | FluxQuery] = field(factory=lambda: deque(maxlen=KEPT_COMMANDS))
+    """What was asked for, connection by connection."""
     streams: int = 0
     _ears: list[Ear] = field(factory=list)
 
@@ -48,9 +50,10 @@ class DeepgramServer:
             return await visitor.refuse(401)
         if self.fault.kind in REFUSING:
             return await visitor.refuse(int(self.fault.kind.value))
-        query = read_query(path, exchange.request.query)
+        query = read_query(path, exchange.request.query, visitor.keyterms)
         if isinstance(query, str):
             return await visitor.refuse(400, query)
+        self.questions.append(query)
         return await self._serve(visitor, query)
 
     def _knows(self, authorization: str) -> bool:

@@ -29,6 +29,7 @@ class Kind(Enum):
     DATA_0000 = auto()  # closed: the audio cannot be decoded
     GOODBYE = auto()  # closed in good order, in mid-call
     ERROR = auto()  # an Error message before each other one
+    WARNING = auto()  # a Warning before each other one: Flux's way
     FATAL = auto()  # an Error message, and the end: Flux's way
     NO_SPEECH_FINAL = auto()  # noise: only UtteranceEnd ends an utterance
     NO_FINALIZE = auto()  # a Finalize or ForceEndTurn is not answered
@@ -93,8 +94,8 @@ class Mouth:
             case Kind.FATAL:
                 await self.link.tell(**ERROR)
                 await self.link.close()
-            case Kind.ERROR:
-                await self.link.tell(**ERROR)
+            case Kind.ERROR | Kind.WARNING:
+                await self.link.tell(**(ERROR if kind is Kind.ERROR else WARNING))
                 return False
             case _:
                 return False
@@ -108,3 +109,4 @@ ERROR: Final = {
     "variant": "INTERNAL_SERVER_ERROR",
     "description": "The lab was told to.",
 }
+WARNING: Final = ERROR | {"type": "Warning", "code": "SLOW_AUDIO"}

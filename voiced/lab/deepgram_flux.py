@@ -68,12 +68,13 @@ class FluxStream:
         """Other thresholds from now on; those not named stay."""
         told = asked.get("thresholds", {})
         query = self.query
+        terms = asked.get("keyterms", list(query.keyterms))
         self.query = FluxQuery(
             told.get("eot_threshold", query.threshold),
             told.get("eager_eot_threshold", query.eager),
             told.get("eot_timeout_ms", query.timeout_s * 1000) / 1000,
+            tuple(terms),
         )
-        terms = asked.get("keyterms", [])
         return self.numbered("ConfigureSuccess", thresholds=told, keyterms=terms)
 
     def _event(self, step: Step, sure: float) -> str:
@@ -84,9 +85,9 @@ class FluxStream:
         if self._turn is _Turn.EAGER and step.silence_s < STEP_S:
             self._turn = _Turn.SPOKEN
             return "TurnResumed"
-        if step.silence_s >= END_SILENCE_S + STEP_S and (
-            sure >= query.threshold or step.silence_s >= query.timeout_s
-        ):
+        if step.silence_s < END_SILENCE_S + STEP_S:
+            return ""  # the ear may hold words back, and an end has them all
+        if sure >= query.threshold or step.silence_s >= query.timeout_s:
             return "EndOfTurn"
         if self._turn is _Turn.SPOKEN and query.eager is not None and sure >= query.eager:
             self._turn = _Turn.EAGER

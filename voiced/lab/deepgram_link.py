@@ -2,6 +2,7 @@
 
 import json
 from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
 
 import wsproto
 from attrs import astuple, define
@@ -39,6 +40,11 @@ class Link(WebSocket):
 @define
 class Door(Exchange):
     """One request to Deepgram."""
+
+    @property
+    def keyterms(self) -> tuple[str, ...]:
+        """The values of the query's `keyterm`, in their order."""
+        return tuple(parse_qs(urlsplit(self._target.decode()).query).get("keyterm", ()))
 
     async def refuse(self, status: int, why: str = "") -> None:
         """The body and headers of a refused upgrade."""

@@ -1,8 +1,8 @@
 """One stream of the stand-in `/v1/listen`: steps of audio in, messages out. Pure.
 
 Interim results about every second, the last word cut off where it is still being said; a final
-every few seconds of speech, and at its end; results without words in silence; `UtteranceEnd` also
-where `speech_final` has told the end already.
+every few seconds of speech, and at its end; results without words in silence; `UtteranceEnd` where
+no word has been said for long enough, also where `speech_final` has told the end already.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,9 @@ INTERIM_S: Final = 1.0
 FINAL_S: Final = 4.0
 FRESH_S: Final = 0.2
 """A word that ended less than this before the end of the audio is guessed from its beginning."""
+HELD_S: Final = 2.0
+"""In sound, the ear may have heard a word and not told it for so long: a long one, or in doubt. In
+silence it holds nothing back."""
 
 Message = dict[str, Any]
 
@@ -44,8 +47,7 @@ class NovaStream:
         """The messages that this step brings."""
         messages = self._speech(step)
         self._words += step.words
-        if step.words:
-            self._last_word_s = step.words[-1].stop_s
+        self._note(step.words)
         if self._line is _Line.SPEECH and step.silence_s >= self._endpointing_s:
             self._line = _Line.QUIET
             messages.append(self._final(step.at_s, speech_final=True))
@@ -53,7 +55,7 @@ class NovaStream:
             messages.append(self._final(step.at_s))
         elif self.query.interims and step.at_s - self._reported_s >= INTERIM_S:
             messages.append(self._interim(step.at_s))
-        return messages + self._gap(step.at_s)
+        return messages + self._gap(step)
 
     @property
     def _endpointing_s(self) -> float:
@@ -64,7 +66,12 @@ class NovaStream:
     def finalize(self, words: Sequence[EarWord], at_s: float) -> Message:
         """All that is there, and these words."""
         self._words += words
+        self._note(words)
         return self._final(at_s, from_finalize=True)
+
+    def _note(self, words: Sequence[EarWord]) -> None:
+        if words:
+            self._last_word_s = words[-1].stop_s
 
     def _speech(self, step: Step) -> list[Message]:
         if self._line is _Line.SPEECH or step.silence_s >= STEP_S:
@@ -73,9 +80,12 @@ class NovaStream:
         started = {"type": "SpeechStarted", "channel": [0, 1], "timestamp": step.at_s - STEP_S}
         return [started] if self.query.vad_events else []
 
-    def _gap(self, at_s: float) -> list[Message]:
+    def _gap(self, step: Step) -> list[Message]:
+        """A gap is one between words: it is as long as the audio whose words are all known."""
         last_s, gap_s = self._last_word_s, self.query.utterance_end_s
-        if last_s is None or gap_s is None or at_s - last_s < gap_s:
+        is_silent = step.silence_s >= END_SILENCE_S + STEP_S
+        known_until_s = step.at_s if is_silent else step.at_s - HELD_S
+        if last_s is None or gap_s is None or known_until_s - last_s < gap_s:
             return []
         self._last_word_s = None
         return [{"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": round(last_s, 3)}]

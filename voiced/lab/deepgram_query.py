@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 LISTEN: Final = "/v1/listen"
 FLUX: Final = "/v2/listen"
@@ -22,6 +22,10 @@ _FLUX_KNOWS: Final = (
 _LANGUAGES: Final = frozenset(_SPOKEN.split())
 _BOOLEANS: Final = frozenset(_SWITCHES.split())
 _FLUX_KEYS: Final = frozenset(_FLUX_KNOWS.split())
+_MOST_KEYTERMS: Final = 100
+_EOT: Final = (0.5, 1.0)
+_EAGER: Final = (0.3, 0.9)
+_TIMEOUT_MS: Final = (500, 60_000)
 
 
 @frozen
@@ -32,6 +36,7 @@ class ListenQuery:
     utterance_end_s: float | None
     interims: bool
     vad_events: bool
+    keyterms: tuple[str, ...] = ()
 
 
 @frozen
@@ -41,14 +46,21 @@ class FluxQuery:
     threshold: float
     eager: float | None
     timeout_s: float
+    keyterms: tuple[str, ...] = ()
 
 
-def read_query(path: str, query: Mapping[str, str]) -> ListenQuery | FluxQuery | str:
-    """What is asked for, or what is wrong with the question."""
+def read_query(
+    path: str, query: Mapping[str, str], keyterms: tuple[str, ...]
+) -> ListenQuery | FluxQuery | str:
+    """What is asked for, or what is wrong with the question. `keyterms`: the values of the key
+    `keyterm`, the only one that may stand there again and again."""
+    if len(keyterms) > _MOST_KEYTERMS:
+        return "Keyterm limit exceeded"
     try:
-        return flux_query(query) if path == FLUX else listen_query(query)
+        asked = flux_query(query) if path == FLUX else listen_query(query)
     except ValueError:
         return "Not a number"
+    return asked if isinstance(asked, str) else evolve(asked, keyterms=keyterms)
 
 
 def listen_query(query: Mapping[str, str]) -> ListenQuery | str:
@@ -60,6 +72,7 @@ def listen_query(query: Mapping[str, str]) -> ListenQuery | str:
         (not model.startswith(_NOVA_MODELS), f"No such model on this path: {model}"),
         (language.partition("-")[0] not in _LANGUAGES, f"No such model/language: {language}"),
         ("keywords" in query and model.startswith("nova-3"), "Keywords are not for nova-3"),
+        ("keyterm" in query and not model.startswith("nova-3"), "Keyterms are for nova-3"),
         ("utterance_end_ms" in query and not interims, "utterance_end_ms needs interim_results"),
         *_common_faults(query),
     ]
@@ -82,18 +95,25 @@ def flux_query(query: Mapping[str, str]) -> FluxQuery | str:
     multi = query.get("model", "").endswith("-multi")
     threshold = float(query.get("eot_threshold", "0.7"))
     eager = float(query["eager_eot_threshold"]) if "eager_eot_threshold" in query else None
+    timeout_ms = int(query.get("eot_timeout_ms", "5000"))
     faults = [
         (query.get("model") not in _FLUX_MODELS, "No such model on this path"),
         (bool(strangers), f"Unknown parameters: {', '.join(strangers)}"),
         ("language_hint" in query and not multi, "language_hint needs a multilingual model"),
         (query.get("language_hint", "en") not in _LANGUAGES - {"multi"}, "No such language"),
+        (not _EOT[0] <= threshold <= _EOT[1], "eot_threshold out of range"),
+        (
+            eager is not None and not _EAGER[0] <= eager <= _EAGER[1],
+            "eager_eot_threshold out of range",
+        ),
         (eager is not None and eager > threshold, "eager_eot_threshold above eot_threshold"),
+        (not _TIMEOUT_MS[0] <= timeout_ms <= _TIMEOUT_MS[1], "eot_timeout_ms out of range"),
         *_common_faults(query),
     ]
     for fault, why in faults:
         if fault:
             return why
-    return FluxQuery(threshold, eager, int(query.get("eot_timeout_ms", "5000")) / 1000)
+    return FluxQuery(threshold, eager, timeout_ms / 1000)
 
 
 def _common_faults(query: Mapping[str, str]) -> list[tuple[bool, str]]:

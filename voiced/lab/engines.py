@@ -104,6 +104,8 @@ class Lab:
             f'[stt.lab]\ntype = "moshi"\nurl = "{self.stt_url}"\n{key}\n'
             f'[stt.deepgram]\ntype = "deepgram"\nurl = "{self.deepgram_url}"\n{key}'
             f'language = "en"\n\n'
+            f'[stt.flux]\ntype = "deepgram"\nurl = "{self.deepgram_url}"\n{key}'
+            f'model = "flux-general-en"\nlanguage = "en"\neager_eot_threshold = 0.4\n\n'
             f'[tts.lab]\ntype = "moshi"\nurl = "{self.tts_url}"\n{key}'
             f'voice = "{DEFAULT_VOICE}"\n\n'
             f'[tts.cartesia]\ntype = "cartesia"\nurl = "{self.cartesia_url}"\n{key}'

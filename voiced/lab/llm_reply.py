@@ -4,13 +4,14 @@ The chunks are OpenAI's: a role chunk, one per token, the finish reason, and the
 for (API reference, "chat completion chunk object").
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
 
+from voiced.lab.llm_ask import Asked
+from voiced.lab.llm_model import as_json
 from voiced.lab.restaurant import MEMORY, OTHERWISE, RULES
 
 CREATED = 1_795_000_000
@@ -18,30 +19,6 @@ TOKEN_LETTERS = 6
 """A longer word is two tokens or more."""
 
 Messages = Sequence[Mapping[str, Any]]
-
-
-@frozen
-class Asked:
-    """A request for a completion, checked."""
-
-    model: str
-    messages: tuple[dict[str, Any], ...]
-    stream: bool
-    with_usage: bool
-    max_tokens: int | None
-
-
-def parse_request(body: bytes) -> Asked | None:
-    """A request's body; None where OpenAI would answer 400."""
-    try:
-        data = json.loads(body)
-        messages = tuple(dict(message) for message in data["messages"])
-        limit = data.get("max_completion_tokens") or data.get("max_tokens")
-        usage = bool((data.get("stream_options") or {}).get("include_usage"))
-        asked = Asked(str(data["model"]), messages, bool(data.get("stream")), usage, limit)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return asked if messages and all("role" in message for message in messages) else None
 
 
 def answer(messages: Messages) -> str:
@@ -109,20 +86,17 @@ class Reply:
                   "finish_reason": self.finish_reason}  # fmt: skip
         return self._object("chat.completion", choices=[choice], usage=self.usage())
 
-    def role_event(self) -> bytes:
+    def head(self) -> bytes:
         return self._event({"role": "assistant", "content": "", "refusal": None})
 
-    def token_event(self, token: str) -> bytes:
-        return self._event({"content": token})
+    def token(self, number: int) -> bytes:
+        return self._event({"content": self.tokens[number]})
 
-    def finish_event(self) -> bytes:
-        return self._event({}, self.finish_reason)
-
-    def usage_event(self) -> bytes:
-        """The last chunk before [DONE]; nothing unless it was asked for."""
-        if not self.asked.with_usage:
-            return b""
-        return sse(self._object("chat.completion.chunk", choices=[], usage=self.usage()))
+    def tail(self) -> bytes:
+        """The finish reason, the usage if it was asked for, and the end."""
+        usage = sse(self._object("chat.completion.chunk", choices=[], usage=self.usage()))
+        told = usage if self.asked.with_usage else b""
+        return self._event({}, self.finish_reason) + told + b"data: [DONE]\n\n"
 
     def usage(self) -> dict[str, Any]:
         prompt = sum(len(split_tokens(text_of(m))) + 4 for m in self.asked.messages)
@@ -148,7 +122,3 @@ class Reply:
 def sse(data: Mapping[str, Any]) -> bytes:
     """One server-sent event."""
     return b"data: " + as_json(data) + b"\n\n"
-
-
-def as_json(data: Mapping[str, Any]) -> bytes:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()

@@ -10,7 +10,7 @@ def add_lab_commands(
     """Adds and returns `demo`, `lab` and `phone`."""
     demo = commands.add_parser("demo", help="a whole call on this machine: no keys, no GPU")
     demo.add_argument("--folder", type=Path, default=Path("demo"), help="where the call is left")
-    for role, types in (("stt", ["moshi", "deepgram"]), ("llm", ["openai", "anthropic"]),
+    for role, types in (("stt", ["moshi", "deepgram", "flux"]), ("llm", ["openai", "anthropic"]),
                         ("tts", ["moshi", "cartesia"])):  # fmt: skip
         demo.add_argument(f"--{role}", choices=types, default=types[0], help="its stand-in")
     lab = commands.add_parser("lab", help="the stand-in engines, on ports of their own")

@@ -6,7 +6,6 @@ Source: Anthropic's "Create a Message" reference, and its pages on what changed 
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -20,27 +19,18 @@ VERSION: Final = "2023-06-01"
 SILENCE: Final = "…"
 """Says a caller who has said nothing, the way a dialogue is written."""
 
-_LEAST_THOUGHT: Final[Sequence[tuple[str, Mapping[str, object]]]] = (
-    (r"claude-haiku-5-5", {"thinking": {"type": "disabled"}}),
-    (r"claude-sonnet-5-5", {"thinking": {"type": "between_tools"}}),  # it refuses `disabled`
-    (r"claude-opus-5-5|claude-(?:fable|mythos)-5", {"output_config": {"effort": "low"}}),
-    (r"claude-(?:sonnet|opus)-5\b(?!-\d\b)", {"thinking": {"type": "disabled"}}),
-)
-"""The first pattern in a model's name says how it thinks least: a caller waits meanwhile.
-
-These models think unless told not to, and some whatever they are told. The older ones do not, and
-of others nothing is known: they are sent nothing.
-"""
-
 
 @frozen
 class MessagesOptions:
-    """How to ask. `max_tokens` bounds thoughts and answer together. A `temperature` of None is
-    left out: the newer models refuse any."""
+    """How to ask. `max_tokens` bounds thoughts and answer together. None leaves a field out, since
+    models differ in what they refuse; `thinking` is the API's `thinking.type`.
+    """
 
     model: str
     max_tokens: int = 200
     temperature: float | None = None
+    thinking: str | None = None
+    effort: str | None = None
 
 
 @frozen
@@ -91,19 +81,15 @@ def messages_request(
         "max_tokens": options.max_tokens,
         "messages": told.messages,
         "stream": True,
-        **_least_thought(options.model),
     }
     if told.system:
         request["system"] = told.system
     if options.temperature is not None:
         request["temperature"] = options.temperature
+    if options.thinking is not None:
+        request["thinking"] = {"type": options.thinking}
+    if options.effort is not None:
+        request["output_config"] = {"effort": options.effort}
     if tools:
         request["tools"] = list(tools)
     return json.dumps(request, ensure_ascii=False).encode("utf-8", "ignore")
-
-
-def _least_thought(model: str) -> Mapping[str, object]:
-    for pattern, fields in _LEAST_THOUGHT:
-        if re.search(pattern, model):
-            return fields
-    return {}

@@ -6,14 +6,15 @@ together, and everything else (thoughts above all) never comes out.
 Source: Anthropic's "Streaming Messages" and "Errors".
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import Final
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from voiced.errors import WireError
-from voiced.wire.api_error import ApiError, error_in_stream, error_of
+from voiced.wire.answer import CALLS, CUT, DECLINED, STOP, Answered, AnswerEvent
+from voiced.wire.api_error import error_in_stream
 from voiced.wire.fields import (
     JsonObject,
     as_object,
@@ -28,39 +29,23 @@ from voiced.wire.fields import (
 from voiced.wire.sse import SseEvent, SseParser
 from voiced.wire.tool_calls import ToolCall, ToolCalls
 
-__all__ = [
-    "ApiError",
-    "MessageEvent",
-    "MessageResult",
-    "MessageStream",
-    "ToolCall",
-    "error_of",
-]
-
 MAX_BLOCKS: Final = 256
 
-CUT: Final = frozenset({"max_tokens", "model_context_window_exceeded"})
-"""Stop reasons of an answer that would have gone on."""
+_FINISH: Final[Mapping[str, str]] = {
+    "end_turn": STOP,
+    "stop_sequence": STOP,
+    "tool_use": CALLS,
+    "refusal": DECLINED,
+    "max_tokens": CUT,
+    "model_context_window_exceeded": CUT,
+}
+"""Stop reasons in the words of all APIs; any other stands as it is."""
 
 _RETRYABLE: Final = frozenset(
     {"rate_limit_error", "overloaded_error", "api_error", "timeout_error"}
 )
 _PROMPT: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _COUNTS: Final = (*_PROMPT, "output_tokens")
-
-MessageEvent: TypeAlias = str | ApiError
-"""The next piece of the answer's text, never empty; or the error that ended it."""
-
-
-@frozen
-class MessageResult:
-    """How an answer ended; `characters` counts its text. `prompt_tokens` includes cached ones."""
-
-    stop_reason: str
-    tool_calls: tuple[ToolCall, ...] = ()
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    characters: int = 0
 
 
 class _Phase(Enum):
@@ -78,7 +63,7 @@ class MessageStream:
         self._kinds: dict[int, str] = {}  # each block's type, in order of appearance
         self._tools = ToolCalls()
         self._counts: dict[str, int] = {}
-        self._stop_reason = ""
+        self._finish_reason = STOP
         self._characters = 0
 
     @property
@@ -86,7 +71,7 @@ class MessageStream:
         """Nothing more is to come: no need to wait for the end of the body."""
         return self._phase is not _Phase.ANSWERING
 
-    def feed(self, data: bytes) -> list[MessageEvent]:
+    def feed(self, data: bytes) -> list[AnswerEvent]:
         """Takes the next bytes; returns the text they complete, and the error where one came.
 
         Raises:
@@ -95,7 +80,7 @@ class MessageStream:
         events = [self._take(event) for event in self._sse.feed(data)]
         return [event for event in events if event]
 
-    def close(self) -> MessageResult:
+    def close(self) -> Answered:
         """The body has ended, or `is_over`.
 
         Raises:
@@ -104,15 +89,14 @@ class MessageStream:
         if self._phase is not _Phase.DONE:
             raise WireError("answer cut short")
         prompt = [self._counts[name] for name in _PROMPT if name in self._counts]
-        return MessageResult(
-            self._stop_reason or "end_turn",
+        return Answered(
+            self._finish_reason,
             self._calls(),
             sum(prompt) if prompt else None,
             self._counts.get("output_tokens"),
-            self._characters,
         )
 
-    def _take(self, event: SseEvent) -> MessageEvent:
+    def _take(self, event: SseEvent) -> AnswerEvent:
         """Returns what is to be told, if anything: most types tell nothing, nor do unknown ones."""
         if self.is_over:
             return ""
@@ -126,8 +110,9 @@ class MessageStream:
             case "content_block_delta":
                 return self._spoken(self._add(whole(told, "index"), child(told, "delta")))
             case "message_delta":
-                delta = optional_child(told, "delta")
-                self._stop_reason = optional_text(delta, "stop_reason") or self._stop_reason
+                reason = optional_text(optional_child(told, "delta"), "stop_reason")
+                if reason:
+                    self._finish_reason = _FINISH.get(reason, reason)
                 self._count(optional_child(told, "usage"))
             case "message_stop":
                 self._phase = _Phase.DONE
@@ -179,7 +164,7 @@ class MessageStream:
         """The calls whose input is whole; only an answer that was cut may hold another."""
         calls: Sequence[ToolCall] = self._tools.result()
         whole_ones = tuple(call for call in calls if _is_object(call.arguments))
-        if len(whole_ones) < len(calls) and self._stop_reason not in CUT:
+        if len(whole_ones) < len(calls) and self._finish_reason != CUT:
             raise WireError("a tool's input is not a JSON object")
         return whole_ones
 

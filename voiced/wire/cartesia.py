@@ -10,10 +10,11 @@ WebSocket Limits"; the types of its Python SDK 4.2.0.
 import json
 from base64 import b64decode
 from binascii import Error as NotBase64
+from collections.abc import Mapping
 from enum import Enum
 from typing import Final, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from voiced.errors import WireError
 from voiced.wire.fields import (
@@ -57,11 +58,17 @@ class More(Enum):
 
 @frozen
 class Speaker:
-    """What is the same in all pieces of a context; an empty `language` is the voice's own."""
+    """What is the same in all pieces of a context; an empty `language` is the voice's own.
+
+    `manner` is how a sonic-3 or later speaks: `speed` from 0.6 to 1.5 and `volume` from 0.5 to 2
+    times the voice's own, and an `emotion`. What is not there is left to the voice.
+    Source: `generation_config` of the same reference.
+    """
 
     model: str
     voice: str
     language: str = ""
+    manner: Mapping[str, float | str] = field(factory=dict)
 
     def text(self, context: str, transcript: str, more: More) -> str:
         """The next piece of a context. Only behind other text may the last one be empty.
@@ -84,6 +91,8 @@ class Speaker:
         }
         if self.language:
             request["language"] = self.language
+        if self.manner:
+            request["generation_config"] = dict(self.manner)
         return json.dumps(request, ensure_ascii=False)
 
 

@@ -9,6 +9,7 @@ Source: Deepgram's AsyncAPI of July 2026 and the types of its deepgram-sdk 7.17.
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Final, TypeAlias
 from urllib.parse import urlencode
 
@@ -45,16 +46,19 @@ class ListenOptions:
 
     `utterance_end_ms` works with interim results only. Punctuation is asked for, smart formatting
     and numerals are not: they hold results back, and rewrite words that were told before.
+    `keyterms`: words to listen for, which only Nova-3 takes.
     """
 
     model: str
     language: str
     endpointing_ms: int
     utterance_end_ms: int
+    keyterms: tuple[str, ...] = ()
+    mip_opt_out: bool = False
 
     def path(self) -> str:
         """Path and query of the request."""
-        query = {
+        query: dict[str, object] = {
             "model": self.model,
             "language": self.language,  # or French would be heard as English
             "encoding": "mulaw",
@@ -66,7 +70,13 @@ class ListenOptions:
             "utterance_end_ms": self.utterance_end_ms,
             "vad_events": "true",
         }
-        return f"/v1/listen?{urlencode(query)}"
+        return f"/v1/listen?{query_of(query, self.keyterms, mip_opt_out=self.mip_opt_out)}"
+
+
+def query_of(query: Mapping[str, object], keyterms: tuple[str, ...], *, mip_opt_out: bool) -> str:
+    """The query with what both protocols can be asked for: the key `keyterm` once for each."""
+    opt_out = {"mip_opt_out": "true"} if mip_opt_out else {}
+    return urlencode({**query, "keyterm": keyterms, **opt_out}, doseq=True)
 
 
 # --- server -> client -------------------------------------------------------------------------

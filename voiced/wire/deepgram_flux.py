@@ -9,11 +9,10 @@ Source: Deepgram's AsyncAPI of July 2026 and the types of its deepgram-sdk 7.17.
 import json
 from enum import Enum
 from typing import Final, TypeAlias
-from urllib.parse import urlencode
 
 from attrs import frozen
 
-from voiced.wire.deepgram import SAMPLE_RATE, Word, code_of, words_of
+from voiced.wire.deepgram import SAMPLE_RATE, Word, code_of, query_of, words_of
 from voiced.wire.fields import JsonObject, as_object, json_value, number, text, whole
 
 # --- client -> server -------------------------------------------------------------------------
@@ -29,10 +28,20 @@ _MULTILINGUAL: Final = "-multi"
 
 @frozen
 class FluxOptions:
-    """`language` is a hint, and only a multilingual model takes one (`multi`: none is given)."""
+    """`language` is a hint, and only a multilingual model takes one (`multi`: none is given).
+
+    `eot_threshold`: how sure it must be that a turn is over, and `eot_timeout_ms`: the silence
+    that makes up for a lack of it; None: Deepgram's own. Without `eager_eot_threshold`, which is
+    not above the other, it says nothing of a turn that is only likely over.
+    """
 
     model: str
     language: str
+    keyterms: tuple[str, ...] = ()
+    mip_opt_out: bool = False
+    eot_threshold: float | None = None
+    eager_eot_threshold: float | None = None
+    eot_timeout_ms: int | None = None
 
     def path(self) -> str:
         """Path and query of the request. Any parameter of `/v1/listen` beside these is refused."""
@@ -43,7 +52,13 @@ class FluxOptions:
         }
         if self.model.endswith(_MULTILINGUAL) and self.language != "multi":
             query["language_hint"] = self.language.partition("-")[0]  # it knows no regions
-        return f"/v2/listen?{urlencode(query)}"
+        asked = {
+            "eot_threshold": self.eot_threshold,
+            "eager_eot_threshold": self.eager_eot_threshold,
+            "eot_timeout_ms": self.eot_timeout_ms,
+        }
+        query |= {name: value for name, value in asked.items() if value is not None}
+        return f"/v2/listen?{query_of(query, self.keyterms, mip_opt_out=self.mip_opt_out)}"
 
 
 # --- server -> client -------------------------------------------------------------------------

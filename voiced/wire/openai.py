@@ -5,15 +5,14 @@ Source: OpenAI's "Chat" API reference; the servers of Groq, Ollama, vLLM and lla
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Final, TypeAlias
 
-from attrs import field, frozen
+from attrs import frozen
 
 from voiced.errors import WireError
-from voiced.wire.api_error import ApiError, error_in_stream, error_of
+from voiced.wire.answer import CALLS, STOP, Answered, AnswerEvent
+from voiced.wire.api_error import error_in_stream
 from voiced.wire.fields import (
     JsonObject,
     as_object,
@@ -25,23 +24,9 @@ from voiced.wire.fields import (
 )
 from voiced.wire.sse import SseEvent, SseParser
 from voiced.wire.think import ThinkFilter
-from voiced.wire.tool_calls import ToolCall, ToolCalls
-
-__all__ = [
-    "ApiError",
-    "ChatEvent",
-    "ChatOptions",
-    "ChatResult",
-    "ChatStream",
-    "TextDelta",
-    "ToolCall",
-    "chat_request",
-    "error_of",
-]
+from voiced.wire.tool_calls import ToolCalls
 
 # --- request ----------------------------------------------------------------------------------
-
-_OPENAI_MODEL: Final = re.compile(r"(?:openai/|ft:)?(?:chatgpt-|gpt-\d|o\d)")
 
 
 @frozen
@@ -49,7 +34,7 @@ class ChatOptions:
     """How to ask. None leaves a field out, since models differ in what they refuse.
 
     `max_tokens_field`: OpenAI's newer models refuse `max_tokens`, and Ollama silently ignores
-    `max_completion_tokens`, so the default goes by the model's name.
+    `max_completion_tokens`.
     """
 
     model: str
@@ -57,12 +42,7 @@ class ChatOptions:
     temperature: float | None = None
     reasoning_effort: str | None = None
     include_usage: bool = True
-    max_tokens_field: str = field()
-
-    @max_tokens_field.default
-    def _by_model(self) -> str:
-        own = _OPENAI_MODEL.match(self.model)
-        return "max_completion_tokens" if own else "max_tokens"
+    max_tokens_field: str = "max_tokens"
 
 
 def chat_request(
@@ -94,26 +74,6 @@ def chat_request(
 # --- answer -----------------------------------------------------------------------------------
 
 
-@frozen
-class TextDelta:
-    """The next piece of the answer's text, never empty."""
-
-    text: str
-
-
-ChatEvent: TypeAlias = TextDelta | ApiError
-
-
-@frozen
-class ChatResult:
-    """How an answer ended; `finish_reason` is `tool_calls` whenever whole calls came."""
-
-    finish_reason: str
-    tool_calls: tuple[ToolCall, ...] = ()
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
 class _Phase(Enum):
     ANSWERING = 1
     FINISHED = 2  # a finish_reason came: the usage may follow
@@ -137,19 +97,19 @@ class ChatStream:
         """Nothing more is to come: no need to wait for the end of the body."""
         return self._phase in {_Phase.DONE, _Phase.FAILED}
 
-    def feed(self, data: bytes) -> list[ChatEvent]:
+    def feed(self, data: bytes) -> list[AnswerEvent]:
         """Takes the next bytes; returns the text they complete, and the error where one came.
 
         Raises:
             WireError: an event that is no JSON object, is too long, or has a wrong type in it.
         """
-        events: list[ChatEvent] = []
+        events: list[AnswerEvent] = []
         for event in self._sse.feed(data):
             if not self.is_over:
                 events += self._take(event)
         return events
 
-    def close(self) -> ChatResult:
+    def close(self) -> Answered:
         """The body has ended, or `is_over`.
 
         Raises:
@@ -158,15 +118,15 @@ class ChatStream:
         if self._phase in {_Phase.ANSWERING, _Phase.FAILED}:
             raise WireError("answer cut short")
         calls = self._tools.result()
-        reason = self._finish_reason or "stop"
-        return ChatResult(
-            "tool_calls" if calls and reason == "stop" else reason,
+        reason = self._finish_reason or STOP
+        return Answered(
+            CALLS if calls and reason == STOP else reason,
             calls,
             optional_whole(self._usage, "prompt_tokens"),
             optional_whole(self._usage, "completion_tokens"),
         )
 
-    def _take(self, event: SseEvent) -> list[ChatEvent]:
+    def _take(self, event: SseEvent) -> list[AnswerEvent]:
         if event.data.strip() == "[DONE]":
             self._phase = _Phase.DONE
             return _spoken(self._think.flush())
@@ -183,7 +143,8 @@ class ChatStream:
         delta = optional_child(choice, "delta")
         for fragment in optional_array(delta, "tool_calls"):
             self._tools.add(as_object(fragment))
-        text = self._think.feed(optional_text(delta, "content") or "")
+        said = optional_text(delta, "content") or optional_text(delta, "refusal") or ""
+        text = self._think.feed(said)
         reason = optional_text(choice, "finish_reason")
         if reason:
             self._finish_reason = reason
@@ -192,5 +153,5 @@ class ChatStream:
         return text
 
 
-def _spoken(text: str) -> list[ChatEvent]:
-    return [TextDelta(text)] if text else []
+def _spoken(text: str) -> list[AnswerEvent]:
+    return [text] if text else []

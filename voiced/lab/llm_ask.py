@@ -1,0 +1,83 @@
+"""What the stand-in for chat completions takes, and what it refuses as OpenAI does. Pure.
+
+A name of OpenAI's own has the limits of that model; any other takes everything, as most servers do.
+
+Source: OpenAI's "Chat" API reference, its reasoning guide, and the errors that its API answers.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from voiced.lab.llm_model import Refused
+
+_REASONS = re.compile(r"o\d|gpt-(?:[6-9]|5)(?!.*-chat)")
+_OLD = re.compile(r"gpt-[34]")
+_TOOLS_WITHOUT_REASONING = re.compile(r"gpt-(?:5\.[4-9]|[6-9])")
+_REASONS_UNASKED = re.compile(r"o\d|gpt-5(?!\.\d)|gpt-5\.[6-9]|gpt-[6-9]")
+_TOO_LITTLE = (
+    (re.compile(r"o\d"), {"none", "minimal"}),
+    (re.compile(r"gpt-5(?!\.\d)"), {"none"}),
+    (re.compile(r"gpt-(?:5\.|[6-9])"), {"minimal"}),
+)
+
+
+@frozen
+class Asked:
+    """A request for a completion, checked."""
+
+    model: str
+    messages: tuple[dict[str, Any], ...]
+    stream: bool
+    with_usage: bool
+    max_tokens: int | None
+
+
+def parse_request(body: bytes) -> Asked:
+    """A request's body.
+
+    Raises:
+        Refused: OpenAI would answer 400.
+    """
+    try:
+        data = json.loads(body)
+        messages = tuple(dict(message) for message in data["messages"])
+        limit = data.get("max_completion_tokens") or data.get("max_tokens")
+        usage = bool((data.get("stream_options") or {}).get("include_usage"))
+        asked = Asked(str(data["model"]), messages, bool(data.get("stream")), usage, limit)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Refused("The body is malformed.") from None
+    if not messages or not all("role" in message for message in messages):
+        raise Refused("The body is malformed.")
+    _check_effort(asked.model, data)
+    if _REASONS.match(asked.model):
+        _check_reasoning(asked.model, data)
+    return asked
+
+
+def _check_effort(model: str, data: Mapping[str, Any]) -> None:
+    effort = data.get("reasoning_effort")
+    if effort and _OLD.match(model):
+        raise Refused("Unrecognized request argument supplied: reasoning_effort")
+    if any(effort in refused for pattern, refused in _TOO_LITTLE if pattern.match(model)):
+        raise _unsupported("value", "reasoning_effort", f"does not support '{effort}'")
+
+
+def _check_reasoning(model: str, data: Mapping[str, Any]) -> None:
+    if "max_tokens" in data:
+        raise _unsupported("parameter", "max_tokens", "is not supported")
+    unasked = "medium" if _REASONS_UNASKED.match(model) else "none"
+    reasons = data.get("reasoning_effort", unasked) != "none"
+    if reasons and data.get("temperature", 1) != 1:
+        raise _unsupported("value", "temperature", "does not support other values than 1")
+    if reasons and data.get("tools") and _TOOLS_WITHOUT_REASONING.match(model):
+        told = f"Function tools with reasoning_effort are not supported for {model} in "
+        raise Refused(f"{told}/v1/chat/completions.", param="reasoning_effort")
+
+
+def _unsupported(what: str, param: str, why: str) -> Refused:
+    message = f"Unsupported {what}: '{param}' {why} with this model."
+    return Refused(message, f"unsupported_{what}", param)
