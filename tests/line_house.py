@@ -216,7 +216,9 @@ class House:
 
     async def written(self, sid: str, utterances: int) -> None:
         """Returns when so much of a call is on disk: events are told before that."""
-        while len(await self.transcript(sid)) < utterances:
+        while True:
+            if len(await self.transcript(sid)) >= utterances:
+                return
             await trio.sleep(0.01)
 
     async def closed(self, sid: str) -> dict[str, Any]:
