@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import tomllib
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -52,15 +51,9 @@ CYCLE_FRAMES, TALK_FRAMES, FLUSH_FRAME = 200, 50, 66
 LAB = ("-m", "voiced", "lab", "--stt-port=0", "--tts-port=0", "--llm-port=0", "--voice=tone",
        "--ear=words", f"--sentence={SENTENCE}")  # fmt: skip
 
-MORE = """
-[stt.flux]
-type = "deepgram"
-url = "{deepgram}"
-api_key = "public_token"
-model = "flux-general-en"
-language = "en"
+MORE = f"""
 [twilio]
-auth_token = "{token}"
+auth_token = "{TOKEN}"
 [agent.default]
 stt = ["lab", "deepgram", "flux"]
 llm = ["lab", "anthropic"]
@@ -127,9 +120,7 @@ def _lab() -> Iterator[Settings]:
         os.sched_setaffinity(lab.pid, {cores()[1]})
         assert lab.stdout is not None
         told = "".join(takewhile(lambda line: line != f"{READY}\n", lab.stdout))
-        deepgram = tomllib.loads(told)["stt"]["deepgram"]["url"]
-        more = MORE.format(deepgram=deepgram, token=TOKEN)
-        yield parse(told + more, "the lab's configuration")
+        yield parse(told + MORE, "the lab's configuration")
     finally:
         lab.terminate()
         lab.communicate()

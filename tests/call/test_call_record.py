@@ -88,3 +88,13 @@ def test_a_caller_who_waited_in_vain_waited_all_the_same() -> None:
     assert record(answered(1, Ending.FAILED, in_vain)).worst_silence_ms == 8400
     assert record(answered(1, Ending.EMPTY, in_vain)).worst_silence_ms == 8400
     assert record(answered(1, Ending.WITHDRAWN, in_vain)).worst_silence_ms == 0
+
+
+def test_the_slowest_clear_of_a_call_is_told() -> None:
+    statistics = LegStatistics()
+    for decided, sent in ((1.0, 1.002), (5.0, 5.0041), (9.0, 9.001)):
+        statistics.clearing(decided)
+        statistics.sent(sent)
+        statistics.sent(sent + 1.0)  # of other messages
+    assert evolve(record(), leg=statistics).summary()["clear_ms"] == 4.1
+    assert "clear_ms" not in record().summary()

@@ -59,6 +59,18 @@ class LegStatistics:
     sequence_jumps: int = 0
     events_dropped: int = 0
     max_lateness_s: float = 0.0
+    max_clear_s: float = 0.0
+    _clear_decided: float | None = None
+
+    def clearing(self, decided: float) -> None:
+        """A `clear` is to be sent, which was decided then."""
+        self._clear_decided = decided
+
+    def sent(self, now: float) -> None:
+        """All that was to be sent has been."""
+        if self._clear_decided is not None:
+            self.max_clear_s = max(self.max_clear_s, now - self._clear_decided)
+            self._clear_decided = None
 
     def wire_error(self, fault: str) -> None:
         """Counts a message that the protocol does not allow."""
@@ -98,11 +110,13 @@ class Leg:
         """There is something to send."""
         self._wake.set()
 
-    def clear(self) -> Unplayed:
-        """Drops what was not sent, and has the carrier drop what it has not played."""
+    def clear(self, decided: float) -> Unplayed:
+        """Drops what was not sent, and has the carrier drop what it has not played. `decided`: when
+        that was."""
         unplayed = self.playout.clear()
         if self._unsent_turn is None:
             self._urgent.append(self._outgoing.clear())
+            self.statistics.clearing(decided)
             self._wake.set()
             if self._tap:
                 self._tap.clear()
@@ -180,6 +194,7 @@ class Leg:
                 continue
             with trio.move_on_after(SEND_S) as sending:
                 await self._socket.send(messages)
+                self.statistics.sent(trio.current_time())
             if sending.cancelled_caught:
                 self._events.send_nowait(ev.LegEnded("stalled"))
                 return

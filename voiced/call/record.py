@@ -35,6 +35,7 @@ class CallRecord:
         Each stage's figure is its median over the call's turns, in milliseconds.
         """
         stages: dict[str, list[int]] = {}
+        clear_ms = round(1000 * self.leg.max_clear_s, 1)
         for turn in self.turns:
             for stage, length_ms in turn.times.stages_ms().items():
                 stages.setdefault(stage, []).append(length_ms)
@@ -50,6 +51,7 @@ class CallRecord:
             "worst_silence_ms": self.worst_silence_ms,
             "gaps": self.playout.gaps,
             "underruns": self.playout.underruns,
+            **({"clear_ms": clear_ms} if clear_ms else {}),
             "pacer_late_ms": round(1000 * self.leg.max_lateness_s, 1),
             "wire_errors": self.leg.wire_errors,
             **({"wire_error": self.leg.last_wire_error} if self.leg.wire_errors else {}),

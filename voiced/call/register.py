@@ -70,8 +70,8 @@ class Register:
 
     def __init__(self, rooms: Rooms, journal: Journal, max_calls: int) -> None:
         self.diary = Diary(journal)
+        self.max_calls = max_calls
         self._rooms = rooms
-        self._max_calls = max_calls
         self._entries: dict[str, Entry] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._unasked: dict[str, float] = {}
@@ -93,7 +93,7 @@ class Register:
     def free(self) -> int:
         """How many more calls `max_calls` allows."""
         taken = sum(entry.stage in OCCUPYING for entry in self._entries.values())
-        return max(0, self._max_calls - taken)
+        return max(0, self.max_calls - taken)
 
     async def wait_change(self) -> None:
         """Returns when a call has come, gone, or gone on to another stage."""

@@ -58,8 +58,9 @@ class Replies:
             case Say(turn=turn):
                 self._say(nursery, turn)
             case Stop():  # cancel, join, clear: or a frame of the old reply could slip through
+                decided = trio.current_time()
                 await self._discard()
-                self._leg.clear()
+                self._leg.clear(decided)
 
     def _prepare(self, nursery: trio.Nursery, turn: Turn, messages: Sequence[Message]) -> Reply:
         """Has the model asked. Nothing is heard of it, or reported, before its release."""
@@ -110,7 +111,7 @@ class Replies:
         apology = persona.by_heart(persona.texts.get(Phrase.APOLOGY, ""))
         if apology is None:
             return
-        self._leg.clear()
+        self._leg.clear(trio.current_time())
         with trio.move_on_after(BUG_APOLOGY_S):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._leg.write)
