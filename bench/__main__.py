@@ -26,7 +26,11 @@ def main() -> int:
         "--quick", action="store_true", help="less of everything: about three minutes"
     )
     parser.add_argument("--json", type=Path, default=Path("build/bench.json"), metavar="FILE")
-    parser.add_argument("--update", action="store_true", help="rewrites docs/performance.md")
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="rewrites the figures of docs/performance.md, or of some of its tables",
+    )
     arguments = parser.parse_args()
     names = arguments.names or list(MEASUREMENTS)
     if unknown := set(names) - set(MEASUREMENTS):
@@ -40,7 +44,14 @@ def main() -> int:
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(report.as_json(where, tables))
     if arguments.update:
-        report.splice(report.as_markdown(where, tables))
+        whole = set(names) == set(MEASUREMENTS)
+        report.splice(
+            lambda figures: (
+                report.as_markdown(where, tables)
+                if whole
+                else report.merged(figures, where, tables)
+            )
+        )
     return 0
 
 

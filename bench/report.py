@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +14,7 @@ from attrs import asdict
 from bench.table import Table
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
+TITLE = "## "
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 PACKAGES = ("trio", "trio-websocket", "wsproto", "hypercorn", "quart-trio", "httpx", "numpy",
             "msgpack", "soxr")  # fmt: skip
@@ -51,13 +52,25 @@ def _padded(row: list[str], widths: list[int]) -> list[str]:
 
 def as_markdown(where: Mapping[str, str], tables: Sequence[Table]) -> str:
     """For the document."""
-    parts = ["\n".join(f"- {name}: {value}" for name, value in where.items())]
+    head = "\n".join(f"- {name}: {value}" for name, value in where.items())
+    return "\n\n".join([head, *map(_section, tables)]) + "\n"
+
+
+def _section(table: Table) -> str:
+    heads, *rows = table.text()
+    rule = ["---", *["---:"] * (len(heads) - 1)]
+    lines = [f"| {' | '.join(row)} |" for row in [heads, rule, *rows]]
+    return "\n\n".join([f"{TITLE}{table.title}", "\n".join(lines), *table.notes])
+
+
+def merged(figures: str, where: Mapping[str, str], tables: Sequence[Table]) -> str:
+    """The document's figures with these tables made anew; each says that it was another run."""
+    head, *sections = figures.strip().split(f"\n{TITLE}")
+    known = {section.partition("\n")[0]: f"{TITLE}{section.strip()}" for section in sections}
+    run = "Another run: {date}, Python {python}, load before {load before}.".format_map(where)
     for table in tables:
-        heads, *rows = table.text()
-        rule = ["---", *["---:"] * (len(heads) - 1)]
-        lines = [f"| {' | '.join(row)} |" for row in [heads, rule, *rows]]
-        parts += [f"## {table.title}", "\n".join(lines), *table.notes]
-    return "\n\n".join(parts) + "\n"
+        known[table.title] = f"{_section(table)}\n\n{run}"
+    return "\n\n".join([head.strip(), *known.values()]) + "\n"
 
 
 def as_json(where: Mapping[str, str], tables: Sequence[Table]) -> str:
@@ -66,11 +79,11 @@ def as_json(where: Mapping[str, str], tables: Sequence[Table]) -> str:
     return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
 
-def splice(markdown: str) -> None:
-    """Puts the figures between the document's markers."""
+def splice(made: Callable[[str], str]) -> None:
+    """Makes the figures between the document's markers anew, from those that are there."""
     text = DOCUMENT.read_text()
     before, _, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    figures, end, after = rest.partition(END)
     if not end:
         raise SystemExit(f"{DOCUMENT} has lost its markers {BEGIN} and {END}")
-    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{markdown}\n{END}{after}")
+    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{made(figures)}\n{END}{after}")
