@@ -23,7 +23,7 @@ from voiced.dialog.events import Flushed, SpeechEvent, SpokenAudio, SttEvent, Wo
 from voiced.dialog.history import Message, Role
 from voiced.engines.build import build_engines
 from voiced.engines.cartesia import CartesiaTts
-from voiced.engines.llm_http import http_client
+from voiced.engines.http import http_client
 from voiced.engines.roles import Llm, Stt, SttStatistics, Transcription, Tts
 from voiced.lab.commands import READY
 

@@ -90,9 +90,10 @@ class EngineTimeout(EngineError):
 
 
 class EngineRefused(EngineError):
-    """It said no."""
+    """It said no. `key` is the one of its settings that it does not accept, where it said so."""
 
     reason = "refused"
+    key = ""
 
 
 class RequestRefused(EngineRefused):

@@ -44,7 +44,7 @@ from voiced.engines.fallback import Failover
 from voiced.engines.fallback_llm import FallbackLlm, FallbackLlmTiming
 from voiced.engines.fallback_stt import FallbackStt, FallbackSttTiming
 from voiced.engines.fallback_tts import FallbackTts, FallbackTtsTiming
-from voiced.engines.llm_http import http_client
+from voiced.engines.http import http_client
 from voiced.engines.openai import OpenAiLlm
 from voiced.engines.roles import Llm
 from voiced.errors import EngineAtCapacity, EngineBroken, EngineError, EngineRefused, EngineTimeout

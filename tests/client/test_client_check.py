@@ -37,9 +37,9 @@ from voiced.config import (
     Twilio,
 )
 from voiced.dialog.events import SpeechEvent, SpokenAudio
-from voiced.engines.llm_http import http_client
+from voiced.engines.http import http_client
 from voiced.engines.roles import Llm, Stt, Tts
-from voiced.errors import EngineTimeout
+from voiced.errors import EngineRefused, EngineTimeout
 from voiced.lab import anthropic as lab_anthropic
 from voiced.lab import cartesia_faults, deepgram_faults
 from voiced.lab.engines import CARTESIA_VOICE, EarKind, Lab, LabSettings, VoiceKind, run_lab
@@ -200,7 +200,8 @@ async def test_nobody_there_is_not_reached(role: str, engine: Any) -> None:
         assert probe.ask is not None
         found = await probe.ask(probe.row)
     assert verdict(found) == (State.FAILED, Answer.NO, Answer.UNKNOWN)
-    assert "nothing listens" in found.hint
+    assert found.where == engine.address
+    assert f"nothing listens at {engine.address}" in found.hint
 
 
 async def test_who_never_answers_a_dial_is_not_there(
@@ -276,6 +277,22 @@ async def test_models_that_do_not_answer(
         assert said in found.hint
 
     await with_lab(test)
+
+
+@pytest.mark.parametrize(("key", "authorised"), [("", Answer.UNKNOWN), ("api_key", Answer.NO)])
+async def test_the_words_of_a_refusal_are_not_searched_for_the_key(
+    key: str, authorised: Answer, autojump_clock: MockClock
+) -> None:
+    class Refusing(Mute):
+        async def complete(self, *what: object) -> None:
+            await trio.lowlevel.checkpoint()
+            error = EngineRefused("lab", "llm", "a proxy does not accept the api_key")
+            error.key = key
+            raise error
+
+    found = await ask_llm(row("llm"), cast(Llm, Refusing()), OpenAiLlm())
+    assert verdict(found) == (State.FAILED, Answer.YES, authorised)
+    assert ("OPENAI_API_KEY" in found.hint) is bool(key)
 
 
 class Slow:

@@ -23,7 +23,7 @@ from voiced.config import (
     Settings,
 )
 from voiced.engines.build import build_engines
-from voiced.engines.llm_http import http_client
+from voiced.engines.http import http_client
 from voiced.engines.roles import Tts
 from voiced.errors import EngineError
 from voiced.lab.engines import CARTESIA_VOICE, EarKind, Lab, LabSettings, VoiceKind, run_lab

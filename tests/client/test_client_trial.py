@@ -19,6 +19,7 @@ from voiced.dialog.events import (
     SttEvent,
 )
 from voiced.engines.roles import Llm, Stt, SttStatistics, Tts
+from voiced.engines.rooms import Reach
 from voiced.errors import EngineBroken
 
 BROKEN = EngineBroken("x", "tts", "it dropped the connection")
@@ -63,6 +64,36 @@ async def test_a_voice_that_fails_does_so_alone(autojump_clock: MockClock) -> No
     with pytest.raises(EngineBroken) as raised:
         await speaking(cast(Tts, Voice([(0.1, 80)], BROKEN)), ["Hello"])
     assert raised.value is BROKEN
+
+
+@define
+class KeptVoice(Voice):
+    """Has a connection once it is being kept, and speaks on no other."""
+
+    connection: str = "none"
+
+    async def run(self, tell: Callable[[Reach], None]) -> None:
+        await trio.sleep(0.5)
+        self.connection = "open"
+        tell(Reach.OK)
+        try:
+            await trio.sleep_forever()
+        finally:
+            self.connection = "closed"
+
+    async def speak(
+        self, words: trio.MemoryReceiveChannel[str], speech: trio.MemorySendChannel[SpeechEvent]
+    ) -> None:
+        assert self.connection == "open"
+        await super().speak(words, speech)
+
+
+async def test_a_connection_that_is_kept_is_there_before_the_first_word(
+    autojump_clock: MockClock,
+) -> None:
+    voice = KeptVoice([(0.1, 80)])
+    sound = await speaking(cast(Tts, voice), ["Hello"])
+    assert (sound.first_s, voice.connection) == (pytest.approx(0.1), "closed")
 
 
 async def test_a_voice_that_says_nothing(autojump_clock: MockClock) -> None:

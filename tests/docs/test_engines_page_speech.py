@@ -19,7 +19,7 @@ from voiced.client.check_report import Answer, Row, State
 from voiced.config import Settings, parse
 from voiced.dialog.events import SpeechEvent, SpokenAudio
 from voiced.engines.fallback import Failover
-from voiced.engines.llm_http import http_client
+from voiced.engines.http import http_client
 from voiced.engines.roles import Tts
 from voiced.errors import (
     EngineAtCapacity,

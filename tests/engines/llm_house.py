@@ -15,8 +15,8 @@ from voiced.config import Secret
 from voiced.dialog.history import Message, Role
 from voiced.dialog.tools import Tool
 from voiced.engines.anthropic import AnthropicLlm
+from voiced.engines.http import http_client
 from voiced.engines.llm import HttpLlm
-from voiced.engines.llm_http import http_client
 from voiced.engines.openai import OpenAiLlm
 from voiced.engines.roles import Completion
 from voiced.errors import EngineError

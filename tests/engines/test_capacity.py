@@ -23,7 +23,7 @@ from voiced.config import (
     Settings,
 )
 from voiced.engines.capacity import Capacity, Lease, Reach, Room, RoomState
-from voiced.engines.llm_http import http_client
+from voiced.engines.http import http_client
 from voiced.engines.moshi_slots import inquiry
 from voiced.errors import CallRefused
 from voiced.wire.moshi_modules import MAX_BYTES

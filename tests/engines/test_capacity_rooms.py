@@ -4,6 +4,9 @@ import math
 
 import pytest
 
+from voiced.config import Agent, CartesiaTts, DeepgramStt, OpenAiLlm, Settings
+from voiced.engines.capacity import Capacity, Reach
+from voiced.engines.http import http_client
 from voiced.engines.rooms import (
     Place,
     Poll,
@@ -12,6 +15,7 @@ from voiced.engines.rooms import (
     free_contexts,
     free_ears,
     free_voices,
+    knowledge,
 )
 
 
@@ -111,3 +115,20 @@ def test_a_place_that_tells_no_more_is_unlimited() -> None:
     some = place(Poll(4, 4, 0))
     some.answered(None)
     assert free_ears(some) == math.inf
+
+
+async def test_what_is_in_no_table_is_not_limited_and_not_waited_for() -> None:
+    deep = DeepgramStt()
+    assert knowledge(deep).free(place(Poll(4, 4, 0), leases=9), deep) == math.inf
+    ours = Settings(
+        stt={"deep": deep},
+        llm={"mind": OpenAiLlm()},
+        tts={"voice": CartesiaTts(voice="a")},
+        agents={"default": Agent(stt=("deep",), llm=("mind",), tts=("voice",))},
+    )
+    async with http_client() as http:
+        capacity = Capacity(ours, http)
+        for role, name in (("llm", "mind"), ("tts", "voice")):
+            assert not capacity.is_tried
+            capacity.reached(role, name, Reach.OK)
+        assert capacity.is_tried

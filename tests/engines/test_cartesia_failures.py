@@ -36,6 +36,7 @@ def test_an_error_says_what_to_mend(failure: Failure, kind: type[EngineError], t
     assert type(error) is kind
     assert told in str(error)
     assert error.retryable is (kind is not EngineRefused)
+    assert getattr(error, "key", "") == ("api_key" if failure.status == 401 else "")
 
 
 def test_what_was_said_is_not_told() -> None:

@@ -17,7 +17,7 @@ from voiced.engines.cartesia import CartesiaTts
 from voiced.engines.deepgram import DeepgramStt
 from voiced.engines.fallback_llm import FallbackLlm
 from voiced.engines.fallback_tts import FallbackTts
-from voiced.engines.llm_http import http_client
+from voiced.engines.http import http_client
 from voiced.engines.moshi_stt import MoshiStt
 from voiced.engines.moshi_tts import MoshiTts
 from voiced.engines.openai import OpenAiLlm
@@ -84,10 +84,11 @@ async def test_a_voice_of_many_languages_is_told_the_agents():
         built = build_engines(settings(tts=voices), http)
     spoken = {
         language: built.of(Agent(language=language, tts=("x",))).tts.identity
-        for language in ("fr", "en")
+        for language in ("fr", "en", "pt-BR")
     }
-    assert len(set(spoken.values())) == 2
-    assert "fr" in spoken["fr"]
+    assert len(set(spoken.values())) == 3
+    assert spoken["fr"].endswith(" fr")
+    assert spoken["pt-BR"].endswith(" pt")
 
 
 @define
@@ -133,7 +134,6 @@ async def test_the_deadlines_are_the_configurations(monkeypatch: pytest.MonkeyPa
     for kind in ("MoshiStt", "DeepgramStt", "OpenAiLlm", "AnthropicLlm", "MoshiTts", "CartesiaTts",
                  "FallbackStt", "FallbackLlm", "FallbackTts"):  # fmt: skip
         monkeypatch.setattr(f"voiced.engines.build.{kind}", partial(_note, asked, kind))
-    monkeypatch.setattr("voiced.engines.build._in_language", lambda voice, _: voice)
     ours = settings(
         stt={"kyutai": config.MoshiStt(), "deep": config.DeepgramStt()},
         llm={"local": config.OpenAiLlm(), "groq": config.AnthropicLlm()},

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 import trio
+from attrs import evolve
 from engine_peers import Handler, Line, Peer, refused, unknown_host
 from trio_websocket import wrap_server_stream
 
 from voiced.engines.endpoint import Endpoint
-from voiced.engines.socket import open_socket
+from voiced.engines.socket import Ended, open_socket
 from voiced.errors import (
     EngineAtCapacity,
     EngineBroken,
@@ -33,11 +34,17 @@ async def peer(nursery: trio.Nursery) -> AsyncIterator[Callable[[Handler], Peer]
 
 async def failure(connect) -> EngineError:
     with pytest.raises(EngineError) as caught:
-        async with open_socket(ENDPOINT, connect):
+        async with open_socket(ENDPOINT, bytes, connect):
             raise AssertionError("it opened")
     assert KEY not in str(caught.value)
     assert "kyutai" in str(caught.value)
     return caught.value
+
+
+async def saying_bytes(line: Line) -> None:
+    websocket = await line.accept()
+    await websocket.send_message("last words")
+    await websocket.send_message(b"bytes")
 
 
 def answering(raw: bytes) -> Handler:
@@ -67,6 +74,7 @@ async def test_a_refused_upgrade_says_what_to_mend(peer, autojump_clock, status,
     assert type(error) is kind
     assert words in str(error)
     assert error.retryable == (kind is not EngineRefused)
+    assert getattr(error, "key", "") == ("api_key" if status == 401 else "")
     assert served.all_closed
 
 
@@ -170,7 +178,7 @@ async def test_a_port_where_nothing_listens_is_named():
     port = listeners[0].socket.getsockname()[1]
     await listeners[0].aclose()
     with pytest.raises(EngineBroken, match="nothing listens at"):
-        async with open_socket(Endpoint("k", "stt", f"ws://127.0.0.1:{port}/", "it")):
+        async with open_socket(Endpoint("k", "stt", f"ws://127.0.0.1:{port}/", "it"), bytes):
             pass
 
 
@@ -188,7 +196,9 @@ async def test_a_real_tcp_reset_is_broken():
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         nursery.start_soon(trio.serve_listeners, handle, listeners)
         port = listeners[0].socket.getsockname()[1]
-        async with open_socket(Endpoint("k", "tts", f"ws://127.0.0.1:{port}/", "it")) as socket:
+        async with open_socket(
+            Endpoint("k", "tts", f"ws://127.0.0.1:{port}/", "it"), bytes
+        ) as socket:
             with pytest.raises(EngineBroken, match="dropped"):
                 await socket.receive()
         nursery.cancel_scope.cancel()
@@ -203,7 +213,7 @@ async def test_tls_to_a_port_without_tls_says_so():
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         nursery.start_soon(trio.serve_listeners, handle, listeners)
         port = listeners[0].socket.getsockname()[1]
-        opening = open_socket(Endpoint("k", "tts", f"wss://127.0.0.1:{port}/", "it"))
+        opening = open_socket(Endpoint("k", "tts", f"wss://127.0.0.1:{port}/", "it"), bytes)
         with pytest.raises(EngineBroken, match="does not speak TLS"):
             await opening.__aenter__()
         nursery.cancel_scope.cancel()
@@ -215,7 +225,7 @@ async def test_headers_path_and_query_arrive(peer, autojump_clock):
         await line.websocket.send_message(b"hello")
 
     served = peer(handle)
-    async with open_socket(ENDPOINT, served.connect) as socket:
+    async with open_socket(ENDPOINT, bytes, served.connect) as socket:
         assert await socket.receive() == b"hello"
     assert served.lines[0].headers["x-key"] == KEY
     assert served.lines[0].path == f"/api/asr?auth_id={KEY}"
@@ -229,7 +239,7 @@ async def test_messages_before_a_close_are_read_before_it(peer, autojump_clock):
             await line.websocket.send_message(bytes([number]))
         await line.close_without_code()
 
-    async with open_socket(ENDPOINT, peer(handle).connect) as socket:
+    async with open_socket(ENDPOINT, bytes, peer(handle).connect) as socket:
         await trio.sleep(1)
         await socket.send(b"into the void")
         await socket.keep_alive()
@@ -246,7 +256,7 @@ async def test_a_drop_in_mid_stream_is_broken_after_its_messages(peer, autojump_
         await line.websocket.send_message(b"one")
         await end(line)
 
-    async with open_socket(ENDPOINT, peer(handle).connect) as socket:
+    async with open_socket(ENDPOINT, bytes, peer(handle).connect) as socket:
         assert await socket.receive() == b"one"
         with pytest.raises(EngineBroken, match="dropped"):
             await socket.receive()
@@ -261,7 +271,7 @@ async def test_a_drop_before_the_first_message_is_no_other_protocol(peer, autoju
         await trio.sleep(1)
         await end(line)
 
-    async with open_socket(ENDPOINT, peer(handle).connect) as socket:
+    async with open_socket(ENDPOINT, bytes, peer(handle).connect) as socket:
         with pytest.raises(EngineBroken, match="dropped"):
             await socket.receive()
 
@@ -271,9 +281,52 @@ async def test_a_text_message_is_broken(peer, autojump_clock):
         await line.accept()
         await line.websocket.send_message("text")
 
-    async with open_socket(ENDPOINT, peer(handle).connect) as socket:
+    async with open_socket(ENDPOINT, bytes, peer(handle).connect) as socket:
         with pytest.raises(EngineBroken, match="text"):
             await socket.receive()
+
+
+def closing(code: int, reason: str) -> Handler:
+    async def handle(line: Line) -> None:
+        websocket = await line.accept()
+        await websocket.send_message("last words")
+        await websocket.aclose(code, reason)
+
+    return handle
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "told"),
+    [
+        (closing(1000, ""), 1000, "it closed the connection"),
+        (closing(1001, "bye"), 1001, "it closed the connection"),
+        (closing(1011, "GPU on fire"), 1011, "it dropped the connection"),
+        (saying_bytes, 1003, "it sent binary where only text is allowed"),
+    ],
+)
+async def test_a_text_socket_hears_text_and_how_it_ended(peer, autojump_clock, end, code, told):
+    async with open_socket(ENDPOINT, str, peer(end).connect) as socket:
+        assert await socket.hear() == "last words"
+        ended = await socket.hear()
+        assert ended == Ended(code, told)
+        assert ended.is_regular is (code < 1003)
+
+
+async def test_an_engine_that_says_why_it_closes_is_quoted(peer, autojump_clock):
+    endpoint = evolve(ENDPOINT, ending=lambda code, reason: f"it says {code}, {reason}")
+    async with open_socket(endpoint, str, peer(closing(1011, "too old")).connect) as socket:
+        assert await socket.receive() == "last words"
+        with pytest.raises(EngineBroken, match="it says 1011, too old"):
+            await socket.receive()
+
+
+async def test_a_header_of_the_answer_is_there_or_empty(peer, autojump_clock):
+    async def handle(line: Line) -> None:
+        request = await wrap_server_stream(line.nursery, line.stream)
+        await request.accept(extra_headers=[(b"x-id", b"7")])
+
+    async with open_socket(ENDPOINT, bytes, peer(handle).connect) as socket:
+        assert (socket.header("x-id"), socket.header("x-other")) == (b"7", b"")
 
 
 async def test_a_message_against_the_protocol_is_broken(peer, autojump_clock):
@@ -281,7 +334,7 @@ async def test_a_message_against_the_protocol_is_broken(peer, autojump_clock):
         await line.accept()
         await line.stream.send_all(b"\xff\xff\xff\xff")
 
-    async with open_socket(ENDPOINT, peer(handle).connect) as socket:
+    async with open_socket(ENDPOINT, bytes, peer(handle).connect) as socket:
         with pytest.raises(EngineBroken):
             await socket.receive()
 
@@ -298,7 +351,7 @@ async def deaf(line: Line) -> None:
 async def test_leaving_does_not_wait_for_a_deaf_peer(peer, autojump_clock):
     served = peer(deaf)
     began = trio.current_time()
-    async with open_socket(ENDPOINT, served.connect):
+    async with open_socket(ENDPOINT, bytes, served.connect):
         pass
     assert trio.current_time() == began
     assert served.all_closed
@@ -308,7 +361,7 @@ async def test_a_cancelled_scope_closes_at_once_even_in_mid_send(peer, autojump_
     served = peer(deaf)
     began = trio.current_time()
     with trio.move_on_after(1) as scope:
-        async with open_socket(ENDPOINT, served.connect) as socket:
+        async with open_socket(ENDPOINT, bytes, served.connect) as socket:
             while True:
                 await socket.send(bytes(100_000))
                 await trio.sleep(0.01)
@@ -318,7 +371,7 @@ async def test_a_cancelled_scope_closes_at_once_even_in_mid_send(peer, autojump_
 
 
 async def run_inside(served: Peer, *tasks) -> None:
-    async with open_socket(ENDPOINT, served.connect), trio.open_nursery() as nursery:
+    async with open_socket(ENDPOINT, bytes, served.connect), trio.open_nursery() as nursery:
         for task in tasks:
             nursery.start_soon(task)
 
@@ -349,7 +402,7 @@ async def test_a_bug_inside_outranks_an_engine_error(peer, autojump_clock):
 
 async def test_a_cancelled_scope_knows_no_error(peer, autojump_clock):
     with trio.CancelScope() as scope:
-        async with open_socket(ENDPOINT, peer(deaf).connect) as socket:
+        async with open_socket(ENDPOINT, bytes, peer(deaf).connect) as socket:
             scope.cancel()
             try:
                 await socket.receive()

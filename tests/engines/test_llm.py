@@ -20,7 +20,7 @@ from llm_house import (
     failing,
 )
 
-from voiced.engines.llm_http import http_client
+from voiced.engines.http import http_client
 from voiced.engines.roles import Completion
 from voiced.errors import (
     EngineAtCapacity,
@@ -147,6 +147,7 @@ async def test_a_refused_request_says_what_to_mend(
     assert type(failed) is kind
     assert words in str(failed)
     assert failed.retryable == (requests == 2)
+    assert getattr(failed, "key", "") == ("api_key" if status in {401, 403} else "")
     assert len(ours.requests) == requests
 
 

@@ -15,7 +15,7 @@ from voiced.config.secrets import Secret
 from voiced.dialog.history import Message, Role
 from voiced.dialog.tools import Tool
 from voiced.engines.anthropic import AnthropicLlm
-from voiced.engines.llm_http import http_client
+from voiced.engines.http import http_client
 from voiced.engines.roles import Completion, ToolCall
 from voiced.errors import EngineAtCapacity, EngineBroken, EngineError, EngineRefused, RequestRefused
 from voiced.lab.anthropic import ERRORS, AnthropicFault, AnthropicServer

@@ -16,7 +16,7 @@ from voiced.config import OpenAiLlm as Settings
 from voiced.config.models import ReasoningEffort
 from voiced.dialog.history import Message, Role
 from voiced.dialog.tools import Tool
-from voiced.engines.llm_http import http_client
+from voiced.engines.http import http_client
 from voiced.engines.openai import OpenAiLlm
 from voiced.engines.roles import Completion
 from voiced.errors import EngineBroken, EngineError, EngineRefused

@@ -23,10 +23,10 @@ from voiced.client.check_engines import (
 from voiced.client.check_public import ask_public, ask_signed
 from voiced.client.check_report import Row, State, can_serve, report, report_object
 from voiced.client.trial import quietly
-from voiced.config import MoshiStt, MoshiTts, Settings
+from voiced.config import Settings
 from voiced.engines.build import build_engines
-from voiced.engines.llm_http import http_client
-from voiced.engines.moshi_slots import inquiry
+from voiced.engines.http import http_client
+from voiced.engines.rooms import knowledge
 
 DEADLINE_S: Final = 15.0
 """Each part has this long to answer: longer than any engine's own patience, whose words on what
@@ -101,18 +101,18 @@ def probes(settings: Settings, http: httpx.AsyncClient, carrier: AsksCarrier) ->
 def _engines(settings: Settings, http: httpx.AsyncClient) -> Iterator[Probe]:
     engines = build_engines(settings, http)
     for name, stt in settings.stt.items():
-        row = _row("stt", name, stt.url)
+        row = _row("stt", name, stt.address)
         yield _engine(row, partial(ask_stt, stt=engines.stt[name], settings=stt), stt, http)
     for name, llm in settings.llm.items():
-        row = _row("llm", name, llm.base_url)
+        row = _row("llm", name, llm.address)
         yield _engine(row, partial(ask_llm, llm=engines.llm[name], settings=llm), llm, http)
     for name, tts in settings.tts.items():
-        row = _row("tts", name, tts.url)
+        row = _row("tts", name, tts.address)
         yield _engine(row, partial(ask_tts, tts=engines.tts[name], settings=tts), tts, http)
 
 
 def _engine(row: Row, ask: Ask, settings: EngineSettings, http: httpx.AsyncClient) -> Probe:
-    if isinstance(settings, MoshiStt | MoshiTts):
+    if inquiry := knowledge(settings).inquiry:
         asked = inquiry(row.name, row.role, settings)
         return Probe(row, partial(ask_with_slots, ask=ask, inquiry=asked, http=http))
     return Probe(row, ask)

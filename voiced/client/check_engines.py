@@ -15,7 +15,7 @@ from voiced.config.declare import key_of
 from voiced.engines.dial import dial
 from voiced.engines.moshi_slots import Inquiry
 from voiced.engines.roles import Llm, Stt, Tts
-from voiced.errors import EngineAtCapacity, EngineError
+from voiced.errors import EngineAtCapacity, EngineError, EngineRefused
 
 Ask: TypeAlias = Callable[[Row], Awaitable[Row]]
 EngineSettings: TypeAlias = SttSettings | LlmSettings | TtsSettings
@@ -26,7 +26,6 @@ DIAL_S: Final = 3.0
 WORD: Final = "Hello"
 HALF_A_SECOND: Final = SILENCE * 25
 
-_KEY_REFUSED: Final = "does not accept the api_key"
 _NEVER_CONNECTED: Final = (
     httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol,
     httpx.InvalidURL,
@@ -38,7 +37,7 @@ async def ask_stt(row: Row, stt: Stt, settings: SttSettings) -> Row:
     try:
         first_s = await listening(stt, HALF_A_SECOND)
     except EngineError as error:
-        return _failed(row, error, await _is_there(settings.url), settings)
+        return _failed(row, error, await _is_there(settings.address), settings)
     return _works(row, first_s)
 
 
@@ -63,7 +62,7 @@ async def ask_tts(row: Row, tts: Tts, settings: TtsSettings) -> Row:
     try:
         sound = await speaking(tts, [WORD])
     except EngineError as error:
-        return _failed(row, error, await _is_there(settings.url), settings)
+        return _failed(row, error, await _is_there(settings.address), settings)
     row, real_time = _works(row, sound.first_s), sound.real_time
     slow = real_time is not None and real_time < 1
     hint = "it speaks slower than real time: its callers hear gaps; is the GPU busy?"
@@ -91,7 +90,7 @@ def _works(row: Row, first_s: float | None) -> Row:
 def _failed(row: Row, error: EngineError, reachable: Answer, settings: EngineSettings) -> Row:
     told = str(error).removeprefix(f"{row.what}: ")
     authorised = Answer.YES if isinstance(error, EngineAtCapacity) else Answer.UNKNOWN
-    if _KEY_REFUSED in told:
+    if isinstance(error, EngineRefused) and error.key == "api_key":
         authorised = Answer.NO
         told += f". {_where_the_key_is(row, settings)}"
     return evolve(row, reachable=reachable, authorised=authorised, hint=told)

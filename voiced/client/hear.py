@@ -17,7 +17,7 @@ from voiced.dialog.events import Flushed, SpeechStarted, SpeechStopped, SttEvent
 from voiced.dialog.listening import Listening
 from voiced.dialog.turns import Phase, Signal
 from voiced.engines.build import build_engines
-from voiced.engines.llm_http import http_client
+from voiced.engines.http import http_client
 from voiced.engines.roles import Stt, Transcription
 from voiced.errors import EngineError
 

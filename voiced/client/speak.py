@@ -13,7 +13,7 @@ from voiced.client.trial import Sound, quietly, speaking
 from voiced.config import Settings
 from voiced.dialog.speakable import Speakable
 from voiced.engines.build import build_engines
-from voiced.engines.llm_http import http_client
+from voiced.engines.http import http_client
 from voiced.engines.roles import Tts
 
 _GAPS_SHOWN = 5

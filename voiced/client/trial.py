@@ -13,8 +13,7 @@ from attrs import define, field, frozen
 
 from voiced.dialog.events import Flushed, SpeechEvent, SpokenAudio, SttEvent
 from voiced.dialog.history import Message, Role
-from voiced.engines.cartesia import CartesiaTts
-from voiced.engines.roles import Llm, Stt, Transcription, Tts
+from voiced.engines.roles import Kept, Llm, Stt, Transcription, Tts
 from voiced.engines.rooms import Reach
 from voiced.errors import EngineError
 
@@ -125,7 +124,7 @@ async def connected(tts: Tts) -> AsyncGenerator[None]:
     """Opens the connection that the daemon keeps for a voice, where it keeps one. That it cannot
     be opened is not told here: whoever speaks finds it out.
     """
-    if not isinstance(tts, CartesiaTts):
+    if not isinstance(tts, Kept):
         yield
         return
     tried = trio.Event()

@@ -1,7 +1,7 @@
 """The settings of the engines: one class per type, chosen by the key `type`."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from attrs import field, frozen
 
@@ -25,8 +25,20 @@ PUBLIC_TOKEN = Secret("public_token")
 """The key that moshi-server's published configurations accept."""
 
 
+class AtUrl:
+    """An engine whose address is its `url`."""
+
+    __slots__ = ()
+    url: str
+
+    @property
+    def address(self) -> str:
+        """Where it is reached, as all engines tell it."""
+        return self.url
+
+
 @frozen(kw_only=True)
-class MoshiStt:
+class MoshiStt(AtUrl):
     """Kyutai's speech to text on moshi-server."""
 
     type: ClassVar[str] = "moshi"
@@ -41,7 +53,7 @@ class MoshiStt:
 
 
 @frozen(kw_only=True)
-class DeepgramStt:
+class DeepgramStt(AtUrl):
     """Deepgram's live transcription."""
 
     type: ClassVar[str] = "deepgram"
@@ -147,7 +159,7 @@ class DeepgramStt:
 
 
 @frozen(kw_only=True)
-class MoshiTts:
+class MoshiTts(AtUrl):
     """Kyutai's text to speech on moshi-server."""
 
     type: ClassVar[str] = "moshi"
@@ -175,7 +187,7 @@ class MoshiTts:
 
 
 @frozen(kw_only=True)
-class CartesiaTts:
+class CartesiaTts(AtUrl):
     """Cartesia's streaming text to speech."""
 
     type: ClassVar[str] = "cartesia"
@@ -218,8 +230,7 @@ LlmSettings = OpenAiLlm | AnthropicLlm
 TtsSettings = MoshiTts | CartesiaTts
 
 ENGINES: Mapping[str, Mapping[str, type[Any]]] = {
-    "stt": {"moshi": MoshiStt, "deepgram": DeepgramStt},
-    "llm": {"openai": OpenAiLlm, "anthropic": AnthropicLlm},
-    "tts": {"moshi": MoshiTts, "cartesia": CartesiaTts},
+    role: {kind.type: kind for kind in get_args(kinds)}
+    for role, kinds in (("stt", SttSettings), ("llm", LlmSettings), ("tts", TtsSettings))
 }
 """Role -> the value of `type` -> the class."""

@@ -29,8 +29,20 @@ def openai_variable(values: Mapping[str, Any]) -> str:
     return "GROQ_API_KEY" if groq else "OPENAI_API_KEY"
 
 
+class AtBaseUrl:
+    """An engine whose address is its `base_url`."""
+
+    __slots__ = ()
+    base_url: str
+
+    @property
+    def address(self) -> str:
+        """Where it is reached, as all engines tell it."""
+        return self.base_url
+
+
 @frozen(kw_only=True)
-class OpenAiLlm:
+class OpenAiLlm(AtBaseUrl):
     """Any server of OpenAI's chat completions: OpenAI, Groq, Ollama, vLLM, llama.cpp."""
 
     type: ClassVar[str] = "openai"
@@ -122,7 +134,7 @@ class OpenAiLlm:
 
 
 @frozen(kw_only=True)
-class AnthropicLlm:
+class AnthropicLlm(AtBaseUrl):
     """Anthropic's Messages."""
 
     type: ClassVar[str] = "anthropic"

@@ -11,8 +11,8 @@ import httpx
 from voiced.config import engines as config
 from voiced.dialog.history import Message
 from voiced.dialog.tools import Tool
+from voiced.engines.http_failures import NO_CREDIT, TOO_LONG, Complaint
 from voiced.engines.llm import Dialect, HttpLlm, LlmTiming
-from voiced.engines.llm_failures import NO_CREDIT, TOO_LONG, Complaint, LlmFailures
 from voiced.errors import RequestRefused
 from voiced.wire.anthropic import VERSION, MessagesOptions, messages_request
 from voiced.wire.anthropic_stream import MessageStream
@@ -55,14 +55,6 @@ class AnthropicLlm(HttpLlm):
             thinking and thinking.value,
             effort and effort.value,
         )
-        failures = LlmFailures(
-            name,
-            settings.base_url.rstrip("/"),
-            settings.model,
-            settings.max_tokens,
-            "check model, and base_url, which stands without /v1",
-            COMPLAINTS,
-        )
 
         def body(messages: Sequence[Message], tools: Sequence[Tool]) -> bytes:
             said = [(each.role.value, each.text) for each in messages]
@@ -70,8 +62,10 @@ class AnthropicLlm(HttpLlm):
 
         key = {"x-api-key": settings.api_key.reveal()} if settings.api_key else {}
         headers = {"anthropic-version": VERSION, **key}
+        missing = "check model, and base_url, which stands without /v1"
         paths = "/v1/messages", "/v1/models?limit=1"
-        super().__init__(Dialect(*paths, headers, body, MessageStream, failures), http, timing)
+        dialect = Dialect(*paths, headers, body, MessageStream, missing, COMPLAINTS)
+        super().__init__(name, settings, dialect, http, timing)
 
 
 def declared(tool: Tool) -> dict[str, object]:

@@ -21,7 +21,7 @@ from voiced.engines.llm import LlmTiming
 from voiced.engines.moshi_stt import MoshiStt, SttTiming
 from voiced.engines.moshi_tts import MoshiTts, TtsTiming
 from voiced.engines.openai import OpenAiLlm
-from voiced.engines.roles import Engines, Llm, Stt, Tts
+from voiced.engines.roles import Engines, Llm, Multilingual, Stt, Tts
 
 Engine = TypeVar("Engine")
 
@@ -67,14 +67,10 @@ class EngineSet:
 
     def voices(self, agent: Agent) -> Sequence[Tts]:
         """The voices of this agent one by one, in its language, the preferred one first."""
-        voices = _named(self.tts, agent.tts)
-        return tuple(_in_language(voice, agent.language) for voice in voices)
-
-
-def _in_language(voice: Tts, language: str) -> Tts:
-    """Cartesia's voices speak many languages and have to be told which."""
-    spoken = language.partition("-")[0]  # it knows no countries
-    return voice.in_language(spoken) if isinstance(voice, CartesiaTts) else voice
+        return tuple(
+            voice.in_language(agent.language) if isinstance(voice, Multilingual) else voice
+            for voice in _named(self.tts, agent.tts)
+        )
 
 
 def _named(engines: Mapping[str, Engine], names: Sequence[str]) -> tuple[Engine, ...]:

@@ -6,7 +6,6 @@ the configuration states. An LLM is known by what `keep_warm` finds. `rooms` doe
 """
 
 import logging
-import math
 from collections.abc import Hashable, Iterator, Sequence
 from types import TracebackType
 
@@ -14,26 +13,9 @@ import httpx
 import trio
 from attrs import frozen
 
-from voiced.config import (
-    CartesiaTts,
-    LlmSettings,
-    MoshiStt,
-    MoshiTts,
-    Settings,
-    SttSettings,
-    TtsSettings,
-)
-from voiced.engines.moshi_slots import Inquiry, inquiry
-from voiced.engines.rooms import (
-    Place,
-    Poll,
-    Reach,
-    Room,
-    RoomState,
-    free_contexts,
-    free_ears,
-    free_voices,
-)
+from voiced.config import LlmSettings, Settings, SttSettings, TtsSettings
+from voiced.engines.moshi_slots import Inquiry
+from voiced.engines.rooms import ROOMS, Place, Poll, Reach, Room, RoomState, knowledge
 from voiced.errors import CallRefused, EngineError
 
 __all__ = ["Capacity", "CapacityTiming", "Lease", "Reach", "Room", "RoomState"]
@@ -65,18 +47,16 @@ class _Engine:
         """As in `Room`."""
         if self.place.state is RoomState.UNREACHABLE:
             return 0
-        match self.settings:
-            case MoshiStt():
-                return free_ears(self.place)
-            case MoshiTts(calls_per_slot=calls_per_slot):
-                return free_voices(self.place, calls_per_slot)
-            case CartesiaTts(concurrency=concurrency):
-                return free_contexts(self.place, concurrency)
-        return math.inf
+        return knowledge(self.settings).free(self.place, self.settings)
+
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether it is found out, without a call, if it is there."""
+        return self.role == "llm" or type(self.settings) in ROOMS
 
     def room(self) -> Room:
         """For others to see."""
-        last = self.place.polls[-1] if self.place.polls else None
+        last = _last(self.place)
         total, used = (last.total, last.used) if last else (None, None)
         return Room(self.role, self.name, self.place.state, total, used, self.free)
 
@@ -89,10 +69,8 @@ class _Engine:
 
     def inquiry(self) -> Inquiry | None:
         """How to ask it; None for an engine that tells nothing."""
-        match self.settings:
-            case MoshiStt() | MoshiTts():
-                return inquiry(self.name, self.role, self.settings)
-        return None
+        ask = knowledge(self.settings).inquiry
+        return ask(self.name, self.role, self.settings) if ask else None
 
 
 class Lease:
@@ -130,10 +108,34 @@ class Capacity:
         http: httpx.AsyncClient,
         timing: CapacityTiming | None = None,
     ) -> None:
-        self._agents = settings.agents
         self._http = http
         self._timing = timing or CapacityTiming()
-        self._engines = {(each.role, each.name): each for each in _engines(settings)}
+        self._places: dict[tuple[str, Hashable], Place] = {}
+        self._tried: set[Place] = set()
+        self._change = trio.Event()
+        self.renew(settings)
+
+    def renew(self, settings: Settings) -> None:
+        """Counts by these settings from now on; `watch` must be started anew.
+
+        What is known of an engine's place stays known, with the calls that are there.
+        """
+        self._agents = settings.agents
+        self._engines = {(each.role, each.name): each for each in _engines(settings, self._places)}
+        self._changed()
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether every engine that can be asked has been, once at least."""
+        return all(each.place in self._tried for each in self._used() if each.can_be_asked)
+
+    async def wait_change(self) -> None:
+        """Returns when what is known of an engine has changed; calls change it too, untold."""
+        await self._change.wait()
+
+    def _changed(self) -> None:
+        self._change.set()
+        self._change = trio.Event()
 
     async def watch(self) -> None:
         """Asks each moshi-server that an agent uses, again and again, until cancelled."""
@@ -147,12 +149,14 @@ class Capacity:
     def reached(self, role: str, name: str, outcome: Reach) -> None:
         """Takes note of what came of somebody's attempt to reach an engine of the settings."""
         place = self._engines[role, name].place
+        self._tried.add(place)
         before = place.state
         if outcome is Reach.OK:
             place.found()
         else:
             place.lost()
         _tell(f"{role} {name}", before, place.state, f"{role} {name}: not reached twice in a row")
+        self._changed()
 
     def lease(self, agent: str) -> Lease:
         """Takes the room for one call of this agent; it counts from now until its release.
@@ -200,6 +204,7 @@ class Capacity:
 
     async def _poll(self, asked: Inquiry, place: Place) -> None:
         before, leases, why = place.state, place.leases, ""
+        known = _last(place), place in self._tried
         try:
             module = await asked.ask(self._http, self._timing.answer_s)
         except EngineError as error:
@@ -210,7 +215,15 @@ class Capacity:
             # a slot is rather taken for another's for two seconds than promised twice.
             ours = min(leases, place.leases)
             place.answered(Poll(module.used, module.total, ours) if module else None)
+        self._tried.add(place)
         _tell(f"{asked.role} {asked.engine}", before, place.state, why)
+        if place.state is not before or known != (_last(place), True):
+            self._changed()
+
+
+def _last(place: Place) -> Poll | None:
+    """The latest answer of a server that tells of its slots."""
+    return place.polls[-1] if place.polls else None
 
 
 def _tell(engine: str, before: RoomState, now: RoomState, why: str) -> None:
@@ -223,20 +236,10 @@ def _tell(engine: str, before: RoomState, now: RoomState, why: str) -> None:
         log.info("an engine is back: %s", engine)
 
 
-def _engines(settings: Settings) -> Iterator[_Engine]:
+def _engines(settings: Settings, places: dict[tuple[str, Hashable], Place]) -> Iterator[_Engine]:
     """All of them; those of one role whose room is the same share their place."""
-    places: dict[tuple[str, Hashable], Place] = {}
     by_role = {"stt": settings.stt, "llm": settings.llm, "tts": settings.tts}
     for role in ROLES:
         for name, each in by_role[role].items():
-            yield _Engine(role, name, each, places.setdefault((role, _where(name, each)), Place()))
-
-
-def _where(name: str, settings: SttSettings | LlmSettings | TtsSettings) -> Hashable:
-    """What an engine's room is a part of: a moshi-server's route, a limited account, or its own."""
-    match settings:
-        case MoshiStt(url=url) | MoshiTts(url=url):
-            return url
-        case CartesiaTts(url=url, api_key=api_key, concurrency=int()):
-            return url, api_key
-    return name
+            where = knowledge(each).where(each) or name
+            yield _Engine(role, name, each, places.setdefault((role, where), Place()))

@@ -64,12 +64,13 @@ class CartesiaTts:
         )
 
     def in_language(self, language: str) -> "CartesiaTts":
-        """The same voice on the same connection, told to speak this language (`fr`, `en` ...).
+        """The same voice on the same connection, told to speak this language, without its country.
 
         Untold, Cartesia goes by the voice, or takes the words for English.
         """
+        spoken = language.partition("-")[0]
         return CartesiaTts(
-            self.name, self._settings, self._timing, language=language, trunk=self._trunk
+            self.name, self._settings, self._timing, language=spoken, trunk=self._trunk
         )
 
     async def run(self, tell: Tell = _keep_to_oneself) -> None:

@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from voiced.engines.endpoint import Endpoint
-from voiced.errors import EngineAtCapacity, EngineBroken, EngineError, EngineRefused
+from voiced.errors import EngineAtCapacity, EngineBroken, EngineError
 from voiced.wire.cartesia import Failure
 
 REFUSALS: Final = {
@@ -39,19 +39,16 @@ def failed(endpoint: Endpoint, failure: Failure) -> EngineError:
     """For a context that ended in an error."""
     status, shown = failure.status, _shown(failure)
     if _CREDIT.search(failure.code) or status == 402:
-        return _refused(endpoint, f"{REFUSALS[402]}{shown}")
+        return endpoint.refused(f"{REFUSALS[402]}{shown}", 402)
     if _FULL.search(failure.code) or status == 429:
         told = f"the account's plan allows no more replies at once{shown}"
         return endpoint.error(EngineAtCapacity, told)
     if status in {401, 403}:
-        return _refused(endpoint, f"{REFUSALS[status]}{shown}")
+        return endpoint.refused(f"{REFUSALS[status]}{shown}", status)
     if 400 <= status < 500:
-        return _refused(endpoint, f"it does not take the request{shown}{_advice(failure)}")
+        told = f"it does not take the request{shown}{_advice(failure)}"
+        return endpoint.refused(told, status)
     return endpoint.error(EngineBroken, f"it failed{shown}")
-
-
-def _refused(endpoint: Endpoint, told: str) -> EngineRefused:
-    return endpoint.error(EngineRefused, told, retryable=False)
 
 
 def _advice(failure: Failure) -> str:

@@ -19,7 +19,7 @@ import trio
 from attrs import define, field
 
 from voiced.engines.cartesia_failures import failed
-from voiced.engines.cartesia_socket import Ended, TextSocket
+from voiced.engines.socket import Ended, Socket
 from voiced.errors import EngineBroken, WireError
 from voiced.wire import cartesia
 from voiced.wire.cartesia import Envelope, Message, More, Speaker
@@ -40,7 +40,7 @@ class Line:
     `heard_at` when any message came.
     """
 
-    def __init__(self, socket: TextSocket) -> None:
+    def __init__(self, socket: Socket[str]) -> None:
         self._socket = socket
         self._scope = trio.CancelScope()
         self._outbox, self._unsent = trio.open_memory_channel[str](UNSENT_MESSAGES)
@@ -98,7 +98,7 @@ class Line:
 
     async def _send(self) -> None:
         async for message in self._unsent:
-            await self._socket.say(message)
+            await self._socket.send(message)
 
     async def _hear(self) -> str:
         """Hands out what comes; returns how it ended."""
@@ -146,7 +146,7 @@ class Context:
     """
 
     id: str
-    _socket: TextSocket
+    _socket: Socket[str]
     _outbox: trio.MemorySendChannel[str]
     _ended: str = ""
     asked_at: float = field(default=-math.inf, init=False)

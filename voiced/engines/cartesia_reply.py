@@ -19,7 +19,7 @@ import trio
 from attrs import define, field, frozen
 
 from voiced.dialog.events import SpeechEvent, SpokenAudio, SpokenWord
-from voiced.engines.cartesia_groups import SentenceGroups
+from voiced.dialog.sentencegroups import SentenceGroups
 from voiced.engines.cartesia_line import Context, Line
 from voiced.engines.endpoint import Endpoint
 from voiced.errors import EngineBroken, EngineError, EngineTimeout

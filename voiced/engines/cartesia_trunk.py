@@ -14,10 +14,10 @@ from attrs import define, frozen
 
 from voiced.engines.cartesia_line import Line
 from voiced.engines.cartesia_reply import Reply
-from voiced.engines.cartesia_socket import open_text_socket
 from voiced.engines.dial import Dial
 from voiced.engines.endpoint import Endpoint
 from voiced.engines.rooms import Reach
+from voiced.engines.socket import open_socket
 from voiced.errors import EngineAtCapacity, EngineBroken, EngineError, EngineTimeout
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Trunk:
 
     async def _speak_alone(self, reply: Reply) -> None:
         async with (
-            open_text_socket(self.endpoint, self._connect) as socket,
+            open_socket(self.endpoint, str, self._connect) as socket,
             trio.open_nursery() as nursery,
         ):
             line = Line(socket)
@@ -89,7 +89,7 @@ class Trunk:
     async def _keep_one(self, before: Reach, tell: Tell) -> Reach:
         """Connects, and returns when that connection has ended, or there was none."""
         try:
-            async with open_text_socket(self.endpoint, self._connect) as socket:
+            async with open_socket(self.endpoint, str, self._connect) as socket:
                 if before is Reach.FAILED:
                     log.info("connected again", extra={"fields": {"engine": self.endpoint.engine}})
                 tell(Reach.OK)

@@ -68,7 +68,9 @@ class DeepgramStt:
         key = settings.api_key.reveal() if settings.api_key else ""
         headers = {"Authorization": f"Token {key}"} if key else {}
         url = settings.url.rstrip("/") + path
-        self._endpoint = Endpoint(name, "stt", url, "Deepgram", headers, _REFUSALS)
+        self._endpoint = Endpoint(
+            name, "stt", url, "Deepgram", headers, _REFUSALS, ending=deepgram.ending
+        )
         self._connect = connect
 
     def transcription(self) -> Transcription:

@@ -2,7 +2,9 @@
 
 import logging
 import math
-from collections.abc import Callable
+import re
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from enum import Enum
 from typing import Final
 
@@ -13,12 +15,13 @@ from voiced.audio.frame import SAMPLE_RATE
 from voiced.dialog.events import Flushed, PauseScored, SttEvent, TurnLikelyOver, TurnResumed
 from voiced.engines.deepgram_audio import Outgoing
 from voiced.engines.deepgram_ear import Ear, Heard
-from voiced.engines.deepgram_socket import TextSocket, open_text_socket
 from voiced.engines.dial import Dial
 from voiced.engines.endpoint import Endpoint
 from voiced.engines.roles import SttStatistics
+from voiced.engines.socket import Socket, open_socket
 from voiced.engines.watch import Watch
 from voiced.errors import EngineBroken, EngineTimeout, WireError
+from voiced.wire.deepgram import CLOSE_STREAM
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +32,11 @@ was asked for."""
 VERDICT_S: Final = 2.0
 """A verdict is repeated for so long: said once, it would be overheard in a stream's first second,
 or while a reply is being cut off."""
+
+BYE_S: Final = 0.1
+"""A goodbye that cannot be sent by then is not."""
+
+_ID: Final = re.compile(rb"[\w-]{1,64}")
 
 Hear = Callable[[SttEvent], None]
 
@@ -95,8 +103,8 @@ class DeepgramTranscription:
             EngineTimeout: no connection, no first message, or none although audio is sent.
             EngineBroken: not reachable, dropped, closed, gave up, or spoke nonsense.
         """
-        async with open_text_socket(self._endpoint, self._connect) as socket:
-            told = {"engine": self._endpoint.engine, "request_id": socket.request_id}
+        async with open_socket(self._endpoint, str, self._connect) as socket, _goodbye(socket):
+            told = {"engine": self._endpoint.engine, "request_id": _request_id(socket)}
             log.info("Deepgram is connected", extra={"fields": told})
             await self._greeted(socket)
             async with trio.open_nursery() as nursery:
@@ -105,7 +113,7 @@ class DeepgramTranscription:
                 while True:
                     await self._tell(await self._next(socket), hear)
 
-    async def _greeted(self, socket: TextSocket) -> None:
+    async def _greeted(self, socket: Socket[str]) -> None:
         """Waits for the first message, where the protocol has one: no audio may go before it."""
         if self._dialect.hello_s is None:
             return
@@ -116,7 +124,7 @@ class DeepgramTranscription:
         told = f"it said nothing within {self._dialect.hello_s:g} s of the connection"
         raise self._endpoint.error(EngineTimeout, told)
 
-    async def _send(self, socket: TextSocket, hear: Hear) -> None:
+    async def _send(self, socket: Socket[str], hear: Hear) -> None:
         """Sends audio as it fills messages, and what must be sent where there is none."""
         idle_at = trio.current_time() + self._dialect.idle_s
         while True:
@@ -134,20 +142,20 @@ class DeepgramTranscription:
             if self._flushes.is_asked:
                 await self._flush(socket, hear)
 
-    async def _send_audio(self, socket: TextSocket, audio: bytes, hear: Hear) -> None:
+    async def _send_audio(self, socket: Socket[str], audio: bytes, hear: Hear) -> None:
         self._watch.remind()
         await socket.send(audio)
         if self._ear.is_over and self._audio.stream_s <= self._verdict_until_s:
             hear(PauseScored(SURE, self._audio.stream_s))
 
-    async def _bridge(self, socket: TextSocket) -> None:
+    async def _bridge(self, socket: Socket[str]) -> None:
         """A sign of life; a stream that never had audio may not be held by signs alone."""
         if self._dialect.keep_alive and self._audio.sent_bytes:
-            await socket.send_text(self._dialect.keep_alive)
+            await socket.send(self._dialect.keep_alive)
         else:
             self._audio.put_silence()
 
-    async def _flush(self, socket: TextSocket, hear: Hear) -> None:
+    async def _flush(self, socket: Socket[str], hear: Hear) -> None:
         """Has the last words told. Where the utterance is over they have been, and Deepgram might
         not answer."""
         if self._ear.is_over:
@@ -156,7 +164,7 @@ class DeepgramTranscription:
         self._flushes.sent()
         if rest := self._audio.take(trio.current_time(), rest=True):
             await self._send_audio(socket, rest, hear)
-        await socket.send_text(self._dialect.flush)
+        await socket.send(self._dialect.flush)
 
     async def _answer_late(self, hear: Hear) -> None:
         """Answers the flushes that Deepgram does not answer in time, with the words so far."""
@@ -166,14 +174,14 @@ class DeepgramTranscription:
                     hear(word)
                 self._flushes.answer(hear)
 
-    async def _next(self, socket: TextSocket) -> Heard:
+    async def _next(self, socket: Socket[str]) -> Heard:
         data = await self._watch.receive(socket)
         if data is None:
             raise self._endpoint.error(EngineBroken, "it closed the connection in mid-call")
         self._received += 1
         self._audio.answered()
         try:
-            heard = self._ear.receive(data)
+            heard = self._ear.receive(data.encode())
         except WireError as error:
             raise self._endpoint.error(EngineBroken, f"malformed message: {error}") from error
         if heard.failure:
@@ -196,6 +204,22 @@ class DeepgramTranscription:
             hear(PauseScored(SURE, self._audio.stream_s))
         if heard.is_flushed or heard.is_verdict:
             self._flushes.answer(hear)
+
+
+@asynccontextmanager
+async def _goodbye(socket: Socket[str]) -> AsyncGenerator[None]:
+    """Says it when the scope is left, and waits for no answer."""
+    try:
+        yield
+    finally:
+        with trio.move_on_after(BYE_S, shield=True):
+            await socket.send(CLOSE_STREAM)
+
+
+def _request_id(socket: Socket[str]) -> str:
+    """Deepgram's name for this connection, for its support; empty where it gave none."""
+    given = socket.header("dg-request-id")
+    return given.decode() if _ID.fullmatch(given) else ""
 
 
 class _State(Enum):

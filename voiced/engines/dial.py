@@ -12,11 +12,11 @@ import trio
 from voiced.ops.shortcut import shortened
 
 Dial: TypeAlias = Callable[[str], Awaitable[trio.abc.Stream]]
-"""From a `ws://` or `wss://` address to a connected stream."""
+"""From a `ws://`, `wss://`, `http://` or `https://` address to a connected stream."""
 
 
 async def dial(url: str) -> trio.abc.Stream:
-    """TCP, with TLS for `wss`.
+    """TCP, with TLS for `wss` and `https`.
 
     Raises:
         OSError: no such host, nothing listens there, no way to it.
@@ -24,7 +24,7 @@ async def dial(url: str) -> trio.abc.Stream:
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
-    secure = parts.scheme == "wss"
+    secure = parts.scheme in {"wss", "https"}
     stream = await trio.open_tcp_stream(host, parts.port or (443 if secure else 80))
     return await _encrypted(stream, host) if secure else shortened(stream)
 

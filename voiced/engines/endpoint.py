@@ -1,7 +1,7 @@
 """Where an engine is, who asks, and how its failures are worded."""
 
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
@@ -10,7 +10,8 @@ from voiced.errors import EngineAtCapacity, EngineBroken, EngineError, EngineRef
 
 AnyEngineError = TypeVar("AnyEngineError", bound=EngineError)
 
-REFUSALS = {
+UNAUTHORISED: Final = 401
+REFUSALS: Final = {
     400: "it takes the address for something else: check the path and the query",
     401: "it does not accept the api_key",
     403: "it forbids us this address",
@@ -24,6 +25,7 @@ class Endpoint:
     """The address of one engine in one role.
 
     `headers` carry the key, so they show in no repr. `program` is what should listen there.
+    `ending` words the code and the reason that a WebSocket is closed with, where they say why.
     """
 
     engine: str
@@ -33,6 +35,7 @@ class Endpoint:
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     refusals: Mapping[int, str] = field(factory=dict, repr=False)
     connect_s: float = 3.0
+    ending: Callable[[int, str | None], str] = lambda code, reason: "it dropped the connection"
 
     @property
     def where(self) -> str:
@@ -65,4 +68,10 @@ class Endpoint:
         if status >= 500:
             return self.error(EngineBroken, f"{self.where} failed (HTTP {status})")
         told = f"{self.where} refused (HTTP {status})" + (f": {meaning}" if meaning else "")
-        return self.error(EngineRefused, told, retryable=False)
+        return self.refused(told, status)
+
+    def refused(self, told: str, status: int) -> EngineRefused:
+        """The error of an engine that says no for good, by this status of HTTP or like HTTP's."""
+        error = self.error(EngineRefused, told, retryable=False)
+        error.key = "api_key" if status == UNAUTHORISED else ""
+        return error

@@ -6,22 +6,26 @@ the same for all, and stand here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import httpx
 import trio
 from attrs import field, frozen
 
+from voiced.config import LlmSettings
 from voiced.dialog.history import Message
 from voiced.dialog.tools import Tool
-from voiced.engines.llm_failures import LlmFailures
-from voiced.engines.llm_http import Answer, LlmHttp, NoAnswer
+from voiced.engines.endpoint import Endpoint
+from voiced.engines.http import Answer, Http, NoAnswer
+from voiced.engines.http_failures import Complaint, HttpFailures
 from voiced.engines.roles import Completion, ToolCall
-from voiced.errors import EngineBroken, EngineTimeout, WireError
+from voiced.errors import EngineBroken, EngineRefused, EngineTimeout, RequestRefused, WireError
 from voiced.ops.held import holding
 from voiced.wire.answer import CUT, DECLINED, Answered, AnswerStream
-from voiced.wire.api_error import error_of
 
 Text = trio.MemorySendChannel[str]
+
+LATE: Final = "the model's text did not come in time"
 
 
 @frozen
@@ -46,8 +50,9 @@ class LlmTiming:
 class Dialect:
     """How one model of one server is spoken to.
 
-    `answers` and `models` are paths behind the failures' `base_url`: where an answer is asked for,
-    and the cheapest request that there is. `body` writes a request, `stream` reads one answer.
+    `answers` and `models` are paths behind the server's address: where an answer is asked for, and
+    the cheapest request that there is. `body` writes a request, `stream` reads one answer.
+    `not_found` and `complaints` are as in `HttpFailures`.
     """
 
     answers: str
@@ -55,25 +60,33 @@ class Dialect:
     headers: Mapping[str, str] = field(repr=False)
     body: Callable[[Sequence[Message], Sequence[Tool]], bytes]
     stream: Callable[[], AnswerStream]
-    failures: LlmFailures
+    not_found: str
+    complaints: Sequence[Complaint]
 
 
 class HttpLlm:
     """One model of one server."""
 
     def __init__(
-        self, dialect: Dialect, http: httpx.AsyncClient, timing: LlmTiming | None = None
+        self,
+        name: str,
+        settings: LlmSettings,
+        dialect: Dialect,
+        http: httpx.AsyncClient,
+        timing: LlmTiming | None = None,
     ) -> None:
+        self.name = name
         self.last_used = -float("inf")
         """When it was last asked for anything, on Trio's clock."""
+        url = settings.address.rstrip("/")
+        endpoint = Endpoint(name, "llm", url, "the model's server", dialect.headers)
+        self._settings = settings
         self._dialect = dialect
-        self._failures = dialect.failures
-        self._http = LlmHttp(http, dialect.failures)
+        self._failures = HttpFailures(
+            endpoint, settings.model, LATE, dialect.not_found, dialect.complaints
+        )
+        self._http = Http(http, self._failures)
         self._timing = timing or LlmTiming()
-
-    @property
-    def name(self) -> str:
-        return self._failures.engine
 
     async def complete(
         self, messages: Sequence[Message], text: Text, tools: Sequence[Tool] = ()
@@ -110,11 +123,10 @@ class HttpLlm:
         """
         self.last_used = trio.current_time()
         due = self.last_used + self._timing.warm_s
-        request = self._request("GET", self._dialect.models)
         try:
-            async with self._http.exchange(request, due) as answer:
-                if answer.response.status_code in {401, 403}:
-                    raise await self._refusal(answer, due)
+            async with self._http.exchange(self._dialect.models, due) as answer:
+                if answer.status in {401, 403}:
+                    raise await answer.refusal(due)
                 await answer.finish(self._timing.warm_s)
         except NoAnswer as failed:
             raise failed.error from failed
@@ -127,25 +139,13 @@ class HttpLlm:
             raise failed.error from failed
         return pause_s
 
-    def _request(self, method: str, path: str, body: bytes | None = None) -> httpx.Request:
-        kind = {} if body is None else {"Content-Type": "application/json"}
-        headers = {**self._dialect.headers, **kind}
-        url = f"{self._failures.base_url}{path}"
-        return self._http.client.build_request(method, url, content=body, headers=headers)
-
     async def _attempt(self, body: bytes, text: Text, due: float) -> Completion:
-        request = self._request("POST", self._dialect.answers, body)
         self.last_used = trio.current_time()
         with holding("llm stream"):
-            async with self._http.exchange(request, due) as answer:
-                if answer.response.status_code != httpx.codes.OK:
-                    raise await self._refusal(answer, due)
+            async with self._http.exchange(self._dialect.answers, due, body) as answer:
+                if answer.status != httpx.codes.OK:
+                    raise await answer.refusal(due)
                 return await self._listen(answer, text, due)
-
-    async def _refusal(self, answer: Answer, due: float) -> NoAnswer:
-        response, body = answer.response, await answer.read(due)
-        api = error_of(response.status_code, body, response.headers)
-        return NoAnswer(self._failures.refused(response.status_code, api), api.retry_after_s)
 
     async def _listen(self, answer: Answer, text: Text, due: float) -> Completion:
         """Passes the text on. Time spent on that is not the server's and does not count."""
@@ -161,16 +161,23 @@ class HttpLlm:
             result = stream.close()
         except WireError as error:
             kind = answer.response.headers.get("Content-Type", "").partition(";")[0]
-            told = f"what {self._failures.base_url} answered is no stream of an answer ({kind})"
+            where = self._failures.endpoint.where
+            told = f"what {where} answered is no stream of an answer ({kind})"
             raise self._failures.error(EngineBroken, f"{told}: {error}") from error
         await answer.finish(self._timing.tail_s)
         return self._completion(result, sent)
 
     def _completion(self, result: Answered, sent: int) -> Completion:
         if result.finish_reason == DECLINED:
-            raise self._failures.declined()
+            told = f"{self._settings.model} declines to answer: see what the prompt asks"
+            raise self._failures.error(RequestRefused, told, retryable=False)
         if result.finish_reason == CUT and not sent and not result.tool_calls:
-            raise self._failures.wordless()
+            model, most = self._settings.model, self._settings.max_tokens
+            told = (
+                f"{model} used its max_tokens of {most} up before its first word; "
+                "thinking counts too: have it think less, or raise max_tokens"
+            )
+            raise self._failures.error(EngineRefused, told)  # another answer may be in time
         calls = tuple(ToolCall(call.id, call.name, call.arguments) for call in result.tool_calls)
         return Completion(
             result.finish_reason, calls, result.prompt_tokens, result.completion_tokens

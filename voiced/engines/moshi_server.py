@@ -31,7 +31,7 @@ def moshi_endpoint(engine: str, role: str, url: str, api_key: str) -> Endpoint:
     return Endpoint(engine, role, url, "moshi-server", headers, _REFUSALS)
 
 
-async def wait_ready(socket: Socket, ready_s: float) -> None:
+async def wait_ready(socket: Socket[bytes], ready_s: float) -> None:
     """Waits for `Ready`, the only proof of a slot: the upgrade succeeds also without one.
 
     Raises:

@@ -108,7 +108,7 @@ class MoshiTranscription:
             EngineTimeout: no connection, no `Ready`, or no step although audio is sent.
             EngineBroken: not reachable, dropped, or spoke nonsense.
         """
-        async with open_socket(self._endpoint, self._connect) as socket:
+        async with open_socket(self._endpoint, bytes, self._connect) as socket:
             await wait_ready(socket, self._timing.ready_s)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._send, socket, hear)
@@ -123,7 +123,7 @@ class MoshiTranscription:
         if self._ear.is_ready:
             self._work.set()
 
-    async def _send(self, socket: Socket, hear: Hear) -> None:
+    async def _send(self, socket: Socket[bytes], hear: Hear) -> None:
         """Sends whole steps as they fill up. Silence takes the same way through the resampler."""
         upsampler = Upsampler()
         upsampler.feed(_A_SILENT_STEP)  # from now on a step comes out for a step: 2 ms later
@@ -138,7 +138,7 @@ class MoshiTranscription:
                 if not self._ear.model.reports_steps:
                     hear(PauseScored(None, self._ear.stream_s))
 
-    async def _receive(self, socket: Socket, hear: Hear) -> None:
+    async def _receive(self, socket: Socket[bytes], hear: Hear) -> None:
         while (data := await self._watch.receive(socket)) is not None:
             match decoded(self._endpoint, moshi.parse_stt, data):
                 case moshi.Word(text=text, start_s=start_s) if text.strip():

@@ -88,7 +88,7 @@ class MoshiTts:
             await trio.sleep(pause_s)
 
     async def _speak(self, words: Words, speech: Speech) -> None:
-        async with open_socket(self._endpoint, self._connect) as socket:
+        async with open_socket(self._endpoint, bytes, self._connect) as socket:
             await wait_ready(socket, self._timing.ready_s)
             utterance = _Utterance(socket, self._timing)
             async with trio.open_nursery() as nursery:
@@ -101,7 +101,7 @@ class MoshiTts:
 class _Utterance:
     """One reply on one connection that has a slot."""
 
-    def __init__(self, socket: Socket, timing: TtsTiming) -> None:
+    def __init__(self, socket: Socket[bytes], timing: TtsTiming) -> None:
         self._socket = socket
         self._alive_s = timing.alive_s
         self._gate = Gate(timing.first_s, timing.next_s)

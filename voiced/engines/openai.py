@@ -11,9 +11,9 @@ import httpx
 from voiced.config import engines as config
 from voiced.dialog.history import Message
 from voiced.dialog.tools import Tool
+from voiced.engines.http_failures import TOO_LONG, Complaint
 from voiced.engines.llm import Dialect, HttpLlm
 from voiced.engines.llm import LlmTiming as LlmTiming
-from voiced.engines.llm_failures import TOO_LONG, Complaint, LlmFailures
 from voiced.errors import RequestRefused
 from voiced.wire.openai import ChatOptions, ChatStream, chat_request
 
@@ -66,22 +66,17 @@ class OpenAiLlm(HttpLlm):
             reasoning_effort=effort and effort.value,
             max_tokens_field=settings.max_tokens_field,
         )
-        failures = LlmFailures(
-            name,
-            settings.base_url.rstrip("/"),
-            settings.model,
-            settings.max_tokens,
-            f"with Ollama, `ollama pull {settings.model}`; else check model and base_url",
-            COMPLAINTS,
-        )
 
         def body(messages: Sequence[Message], tools: Sequence[Tool]) -> bytes:
             told = [{"role": each.role.value, "content": each.text} for each in messages]
             return chat_request(options, told, [function(tool) for tool in tools])
 
         headers = {"Authorization": f"Bearer {key.reveal()}"} if key else {}
-        dialect = Dialect("/chat/completions", "/models", headers, body, ChatStream, failures)
-        super().__init__(dialect, http, timing)
+        missing = f"with Ollama, `ollama pull {settings.model}`; else check model and base_url"
+        dialect = Dialect(
+            "/chat/completions", "/models", headers, body, ChatStream, missing, COMPLAINTS
+        )
+        super().__init__(name, settings, dialect, http, timing)
 
 
 def function(tool: Tool) -> dict[str, object]:

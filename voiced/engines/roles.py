@@ -6,7 +6,7 @@ awaits it, and leaving that scope closes their sockets without waiting for the f
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import trio
 from attrs import frozen
@@ -14,6 +14,7 @@ from attrs import frozen
 from voiced.dialog.events import SpeechEvent, SttEvent
 from voiced.dialog.history import Message
 from voiced.dialog.tools import Tool
+from voiced.engines.rooms import Reach
 
 
 @frozen
@@ -75,6 +76,25 @@ class Tts(Protocol):
 
         Raises:
             EngineError: refused, no slot, silent or dropped.
+        """
+
+
+@runtime_checkable
+class Multilingual(Protocol):
+    """A voice that speaks several languages, and has to be told which."""
+
+    def in_language(self, language: str) -> Tts:
+        """The same voice for an agent of this language (`fr`, `pt-BR` ...)."""
+        ...
+
+
+@runtime_checkable
+class Kept(Protocol):
+    """An engine with a connection for all calls, which is there before the first one."""
+
+    async def run(self, tell: Callable[[Reach], None]) -> None:
+        """Keeps the connection until cancelled; `tell` learns what came of each attempt to
+        connect. It raises nothing: whoever uses the engine finds out.
         """
 
 

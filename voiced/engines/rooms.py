@@ -1,4 +1,4 @@
-"""How many more calls an engine can take: pure counting, without a clock.
+"""How many more calls an engine can take, and how that is known: counting, without a clock.
 
 A server tells how many of its slots are taken, every few seconds; our own calls come and go in
 between. So each answer is kept together with the calls that were ours when it was given.
@@ -6,11 +6,14 @@ between. So each answer is kept together with the calls that were ours when it w
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from attrs import define, field, frozen
+
+from voiced.config import CartesiaTts, MoshiStt, MoshiTts
+from voiced.engines.moshi_slots import Inquiry, inquiry
 
 LOST_IN_A_ROW: Final = 2
 """A server that does not answer once may have been busy; twice, and it is away."""
@@ -145,3 +148,39 @@ def free_contexts(place: Place, concurrency: int | None) -> float:
 def calls_for(slots: int, calls_per_slot: float) -> int:
     """Calls that so many slots carry; one slot carries one, whatever the share."""
     return max(min(slots, 1), math.floor(slots * calls_per_slot + _ROUNDING))
+
+
+@frozen
+class Knowledge:
+    """What is known of the room of one type of engine, by its settings.
+
+    `free` counts the calls that a place has room for. `where` tells what that room is a part of,
+    with that of others: None where it is the engine's own. `inquiry` is how to ask for its slots.
+    """
+
+    free: Callable[[Place, Any], float] = lambda place, settings: math.inf
+    where: Callable[[Any], Hashable] = lambda settings: None
+    inquiry: Callable[[str, str, Any], Inquiry] | None = None
+
+
+ROOMS: Final[Mapping[type, Knowledge]] = {
+    MoshiStt: Knowledge(
+        lambda place, settings: free_ears(place), lambda settings: settings.url, inquiry
+    ),
+    MoshiTts: Knowledge(
+        lambda place, settings: free_voices(place, settings.calls_per_slot),
+        lambda settings: settings.url,
+        inquiry,
+    ),
+    CartesiaTts: Knowledge(
+        lambda place, settings: free_contexts(place, settings.concurrency),
+        lambda settings: (settings.url, settings.api_key) if settings.concurrency else None,
+    ),
+}
+"""The ears and voices that are asked or `Kept`, so that it is known without a call whether they are
+there. Of the others nothing is known; a model is known by what `keep_warm` finds."""
+
+
+def knowledge(settings: object) -> Knowledge:
+    """As in the table; that nothing is known, where the type is not in it."""
+    return ROOMS.get(type(settings), Knowledge())

@@ -5,26 +5,26 @@ trio-websocket speaks the protocol; this module keeps its promises for it:
 - Every failure becomes an `EngineError` that says what to mend. Errors inside the scope come out
   alone, not in the groups of the nurseries they passed.
 - The far end may hang up, or answer something else than HTTP, before the handshake is done.
-  trio-websocket would wait for ever; `_Line` notices, and reads the status of a refusal without
-  waiting for its body.
+  trio-websocket would wait for ever; `handshake.Line` notices, and reads the status of a refusal
+  without waiting for its body.
 - Leaving the scope closes TCP at once. There is no closing handshake: moshi-server takes the end
   of the stream for a Close (rust/moshi-server/src/py_module.rs, batched_asr.rs), and a far end
   that does not answer must not keep a call waiting.
 """
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from enum import Enum
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import h11
 import trio
-from attrs import define, field, frozen
-from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
-from wsproto.utilities import ProtocolError
+from attrs import frozen
+from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection, wrap_client_stream
+from wsproto.utilities import LocalProtocolError, ProtocolError
 
 from voiced.engines.dial import Dial, dial
 from voiced.engines.endpoint import Endpoint
+from voiced.engines.handshake import HungUp, Line, Refused, Stage
 from voiced.engines.reach import why_unreachable
 from voiced.errors import EngineBroken, EngineError, EngineTimeout
 from voiced.ops.held import holding
@@ -39,47 +39,107 @@ CLOSE_S: Final = 0.1
 _REGULAR: Final = frozenset({1000, 1001, 1005})
 """Close codes that mean no fault; 1005 stands for a Close without a code, as moshi-server's."""
 
-_HTTP: Final = b"HTTP/1."
-_STATUS_LINE: Final = len(b"HTTP/1.1 101")
+_ABNORMAL: Final = 1006
+"""Stands for a connection that ended without a closing frame."""
+
+# In a connection that is being closed, sending is an error of its own until the close is through.
+_OVER: Final = (ConnectionClosed, LocalProtocolError)
+
+AnyMessage = TypeVar("AnyMessage", bytes, str)
 
 
 @frozen
-class Socket:
-    """An open connection. Only `receive` tells of its end, after the last message."""
+class Ended:
+    """The connection is over. `code` is as a closing frame gives it, ours where it gave none."""
+
+    code: int
+    told: str
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether it was closed without a complaint."""
+        return self.code in _REGULAR
+
+
+_WRONG: Final[Mapping[type, Ended]] = {
+    bytes: Ended(1003, "it sent text where only binary is allowed"),
+    str: Ended(1003, "it sent binary where only text is allowed"),
+}
+
+
+@frozen
+class Socket(Generic[AnyMessage]):
+    """An open connection. Only `receive` and `hear` tell of its end, after the last message."""
 
     endpoint: Endpoint
+    _kind: type[AnyMessage]
     _websocket: WebSocketConnection
 
-    async def send(self, message: bytes) -> None:
-        """Sends a binary message; one to a connection that has ended is dropped."""
-        with suppress(ConnectionClosed):
+    def header(self, name: str) -> bytes:
+        """A header of the server's answer to the upgrade; empty where it has none such."""
+        wanted = name.encode()
+        headers = self._websocket.handshake_headers
+        return next((value for name, value in headers if name == wanted), b"")
+
+    async def send(self, message: bytes | str) -> None:
+        """Sends a binary or a text message; one to a connection that has ended is dropped.
+
+        A task that is cancelled in here may leave half a message on the wire.
+        """
+        with suppress(*_OVER):
             await self._websocket.send_message(message)
 
     async def keep_alive(self) -> None:
         """Sends a pong that nobody asked for, the smallest sign of life."""
-        with suppress(ConnectionClosed):
+        with suppress(*_OVER):
             await self._websocket.pong()
 
-    async def receive(self) -> bytes | None:
-        """The next message; None when the far end has closed the WebSocket properly.
+    async def ping(self) -> None:
+        """Returns when the far end has answered, or has gone."""
+        with suppress(*_OVER):
+            await self._websocket.ping()
+
+    async def receive(self) -> AnyMessage | None:
+        """The next message; None when the far end has closed the WebSocket without a complaint.
 
         Raises:
-            EngineBroken: the connection dropped, or a text message came.
+            EngineBroken: the connection dropped, it complained, or a message of the other kind
+                came.
         """
         try:
             message = await self._websocket.get_message()
         except ConnectionClosed as closed:
-            if closed.reason is not None and closed.reason.code in _REGULAR:
-                return None
-            raise self.endpoint.error(EngineBroken, "it dropped the connection") from None
-        if isinstance(message, bytes):
-            return message
-        raise self.endpoint.error(EngineBroken, "it sent text where only binary is allowed")
+            ended = self._ended(closed.reason)
+        else:
+            if isinstance(message, self._kind):
+                return message
+            ended = _WRONG[self._kind]
+        if ended.is_regular:
+            return None
+        raise self.endpoint.error(EngineBroken, ended.told)
+
+    async def hear(self) -> AnyMessage | Ended:
+        """The same, but the end is returned, whatever it is."""
+        try:
+            message = await self._websocket.get_message()
+        except ConnectionClosed as closed:
+            return self._ended(closed.reason)
+        return message if isinstance(message, self._kind) else _WRONG[self._kind]
+
+    def _ended(self, reason: CloseReason | None) -> Ended:
+        if reason is None or reason.code == _ABNORMAL:
+            return Ended(_ABNORMAL, "it dropped the connection")
+        if reason.code in _REGULAR:
+            return Ended(reason.code, "it closed the connection")
+        return Ended(reason.code, self.endpoint.ending(reason.code, reason.reason))
 
 
 @asynccontextmanager
-async def open_socket(endpoint: Endpoint, connect: Dial = dial) -> AsyncGenerator[Socket]:
-    """Connects; closes at once when the scope is left, however it is left.
+async def open_socket(
+    endpoint: Endpoint, kind: type[AnyMessage], connect: Dial = dial
+) -> AsyncGenerator[Socket[AnyMessage]]:
+    """Connects to a server whose messages are all `bytes` or all `str`; closes at once when the
+    scope is left, however it is left.
 
     Raises:
         EngineTimeout: no connection within `endpoint.connect_s`.
@@ -92,7 +152,8 @@ async def open_socket(endpoint: Endpoint, connect: Dial = dial) -> AsyncGenerato
         stream = await _connected(endpoint, connect, due)
         try:
             async with trio.open_nursery() as reading:
-                yield await _shaken_hands(endpoint, _Line(stream), reading, due)
+                websocket = await _shaken_hands(endpoint, Line(stream), reading, due)
+                yield Socket(endpoint, kind, websocket)
                 reading.cancel_scope.cancel()
         finally:
             with trio.move_on_after(CLOSE_S, shield=True):
@@ -111,8 +172,8 @@ async def _connected(endpoint: Endpoint, connect: Dial, due: float) -> trio.abc.
 
 
 async def _shaken_hands(
-    endpoint: Endpoint, line: "_Line", reading: trio.Nursery, due: float
-) -> Socket:
+    endpoint: Endpoint, line: Line, reading: trio.Nursery, due: float
+) -> WebSocketConnection:
     headers = [(name.encode(), value.encode()) for name, value in endpoint.headers.items()]
     try:
         with trio.fail_at(due):
@@ -127,8 +188,8 @@ async def _shaken_hands(
             )
     except trio.TooSlowError:
         raise _slow(endpoint) from None
-    line.stage = _Stage.OPEN
-    return Socket(endpoint, websocket)
+    line.stage = Stage.OPEN
+    return websocket
 
 
 def _slow(endpoint: Endpoint) -> EngineTimeout:
@@ -158,79 +219,14 @@ def _told(endpoint: Endpoint, error: BaseException) -> EngineError:
     match error:
         case EngineError():
             return error
-        case _Refused(status=status):
+        case Refused(status=status):
             return endpoint.refusal(status)
     told = f"{endpoint.where} hung up, or does not speak WebSocket: is it {endpoint.program}?"
     return endpoint.error(EngineBroken, told)
 
 
-class _Refused(Exception):
-    """The upgrade was answered with another status than 101."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
-class _HungUp(Exception):
-    """The stream ended before the handshake did."""
-
-
 # trio-websocket lets the errors of its protocol libraries through where it tries to tell a server
 # that it broke the protocol and that server never spoke it.
 _FAILURES: Final = (
-    EngineError, _Refused, _HungUp, ConnectionClosed, ProtocolError, h11.ProtocolError,
+    EngineError, Refused, HungUp, ConnectionClosed, ProtocolError, h11.ProtocolError,
 )  # fmt: skip
-
-
-class _Stage(Enum):
-    HANDSHAKE = 1
-    OPEN = 2
-
-
-@define(eq=False)
-class _Line(trio.abc.Stream):
-    """The byte stream, which until the handshake is done takes any other end of it for an error."""
-
-    _stream: trio.abc.Stream
-    stage: _Stage = _Stage.HANDSHAKE
-    _head: bytes = field(default=b"", init=False)
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        if self.stage is _Stage.OPEN:
-            return await self._stream.send_all(data)
-        with self._hang_ups():
-            await self._stream.send_all(data)
-        return None
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        if self.stage is _Stage.OPEN:
-            return await self._stream.receive_some(max_bytes)
-        with self._hang_ups():
-            data = await self._stream.receive_some(max_bytes)
-        if self.stage is _Stage.HANDSHAKE:  # it may have ended while this was waiting
-            self._examine(data)
-        return data
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    def _examine(self, data: bytes | bytearray) -> None:
-        self._head = (self._head + data)[:_STATUS_LINE]
-        if not data or not _HTTP.startswith(self._head[: len(_HTTP)]):
-            raise _HungUp
-        status = self._head[_STATUS_LINE - 3 :]
-        if len(status) == 3 and status != b"101":
-            raise _Refused(int(status)) if status.isdigit() else _HungUp
-
-    @contextmanager
-    def _hang_ups(self) -> Iterator[None]:
-        try:
-            yield
-        except trio.BrokenResourceError:
-            if self.stage is _Stage.HANDSHAKE:
-                raise _HungUp from None
-            raise

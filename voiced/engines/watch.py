@@ -6,7 +6,7 @@ from collections.abc import Callable
 import trio
 from attrs import define, field
 
-from voiced.engines.socket import Socket
+from voiced.engines.socket import AnyMessage, Socket
 from voiced.errors import EngineTimeout
 
 
@@ -28,7 +28,7 @@ class Watch:
         if self._waiting.deadline == math.inf:
             self._waiting.deadline = trio.current_time() + self.patience_s()
 
-    async def receive(self, socket: Socket) -> bytes | None:
+    async def receive(self, socket: Socket[AnyMessage]) -> AnyMessage | None:
         """As `Socket.receive`.
 
         Raises:

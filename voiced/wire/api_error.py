@@ -1,7 +1,7 @@
 """What an LLM's HTTP API says when it fails, from its status, its body and its headers.
 
 Source: OpenAI's "Error codes" and SDK retry rules; the error bodies of Groq, Ollama, vLLM
-(whose `code` is an integer) and llama.cpp's server.
+(whose `code` is an integer), llama.cpp's server and Kokoro-FastAPI.
 """
 
 import re
@@ -77,8 +77,12 @@ def _detail(answer: object) -> JsonObject:
     """The object that holds code and message, wherever this server puts it."""
     if not isinstance(answer, dict):
         return {}
-    error = answer.get("error", answer)
-    return error if isinstance(error, dict) else {"message": error}
+    raised = answer.get("detail")  # where FastAPI puts what its server raised
+    told = raised if isinstance(raised, dict) else answer
+    error = told.get("error", told)
+    if isinstance(error, dict):
+        return error
+    return told if "message" in told else {"message": error}
 
 
 def _code(detail: JsonObject) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiced.engines.cartesia_groups import FIRST_WORDS, LONGEST_WORDS, SentenceGroups
+from voiced.dialog.sentencegroups import FIRST_WORDS, LONGEST_WORDS, SentenceGroups
 
 
 def pieces(text: str) -> list[str]:

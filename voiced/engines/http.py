@@ -1,4 +1,4 @@
-"""httpx for LLMs: one pooled client, our deadlines, our errors.
+"""httpx for engines: one pooled client, our deadlines, our errors.
 
 A connection whose answer was not read to its end is closed at once and never used again. httpx
 sees to that when a response is closed; so what matters here is that each one is.
@@ -12,8 +12,9 @@ import httpx
 import trio
 from attrs import frozen
 
-from voiced.engines.llm_failures import LlmFailures
+from voiced.engines.http_failures import HttpFailures
 from voiced.errors import EngineError, EngineTimeout
+from voiced.wire.api_error import error_of
 
 MAX_CONNECTIONS: Final = 256
 KEEPALIVE_S: Final = 120.0
@@ -24,9 +25,11 @@ CLOSE_S: Final = 0.5
 MAX_BODY: Final = 64 * 1024
 """No more is read of an answer that is not a stream, in bytes."""
 
+_JSON: Final = "application/json"
+
 
 def http_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    """The one client of all LLMs; its owner closes it. `LlmHttp` sets the other deadlines."""
+    """The one client of all engines; its owner closes it. `Http` sets the other deadlines."""
     return httpx.AsyncClient(
         transport=transport,
         limits=httpx.Limits(
@@ -57,7 +60,7 @@ class Answer:
 
     response: httpx.Response
     _chunks: AsyncIterator[bytes]
-    _failures: LlmFailures
+    _failures: HttpFailures
 
     async def next(self, due: float) -> bytes | None:
         """The next bytes of the body; None at its end.
@@ -71,14 +74,24 @@ class Answer:
                 return await anext(self._chunks, None)
             except httpx.HTTPError as error:
                 raise self._failures.dropped(error) from error
-        raise self._failures.error(EngineTimeout, "the model's text did not come in time")
+        raise self._failures.error(EngineTimeout, self._failures.late)
 
-    async def read(self, due: float) -> bytes:
-        """The body, or as much of it as we care for."""
+    @property
+    def status(self) -> int:
+        """Of HTTP."""
+        return self.response.status_code
+
+    async def refusal(self, due: float) -> NoAnswer:
+        """What to raise for a status other than 200; the body says why.
+
+        Raises:
+            EngineError: as `next`.
+        """
         body = b""
         while len(body) < MAX_BODY and (chunk := await self.next(due)) is not None:
             body += chunk
-        return body
+        api = error_of(self.status, body, self.response.headers)
+        return NoAnswer(self._failures.refused(self.status, api), api.retry_after_s)
 
     async def abandon(self) -> None:
         """Ends the reading where it stands.
@@ -99,22 +112,25 @@ class Answer:
 
 
 @frozen
-class LlmHttp:
-    """The client, as one LLM uses it."""
+class Http:
+    """The client, as one engine uses it."""
 
-    client: httpx.AsyncClient
-    failures: LlmFailures
+    _client: httpx.AsyncClient
+    _failures: HttpFailures
 
     @asynccontextmanager
-    async def exchange(self, request: httpx.Request, due: float) -> AsyncGenerator[Answer]:
-        """Sends the request; closes the response at once when the scope is left.
+    async def exchange(
+        self, path: str, due: float, json: bytes | None = None
+    ) -> AsyncGenerator[Answer]:
+        """Posts the JSON, or gets what is there, at a path behind the engine's address; closes the
+        response at once when the scope is left.
 
         Raises:
             EngineTimeout: no answer by `due`.
             NoAnswer: not reachable, or dropped before it answered.
         """
-        response = await self._sent(request, due)
-        answer = Answer(response, response.aiter_bytes(), self.failures)
+        response = await self._sent(path, due, json)
+        answer = Answer(response, response.aiter_bytes(), self._failures)
         try:
             yield answer
         finally:
@@ -122,10 +138,14 @@ class LlmHttp:
                 await answer.abandon()
                 await response.aclose()
 
-    async def _sent(self, request: httpx.Request, due: float) -> httpx.Response:
+    async def _sent(self, path: str, due: float, json: bytes | None) -> httpx.Response:
+        endpoint = self._failures.endpoint
+        method, kind = ("GET", {}) if json is None else ("POST", {"Content-Type": _JSON})
+        headers, url = {**endpoint.headers, **kind}, endpoint.url + path
         with trio.CancelScope(deadline=due):
             try:
-                return await self.client.send(request, stream=True)
+                request = self._client.build_request(method, url, content=json, headers=headers)
+                return await self._client.send(request, stream=True)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise NoAnswer(self.failures.dropped(error)) from error
-        raise self.failures.error(EngineTimeout, "it did not answer in time")
+                raise NoAnswer(self._failures.dropped(error)) from error
+        raise self._failures.error(EngineTimeout, "it did not answer in time")

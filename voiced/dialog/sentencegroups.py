@@ -1,7 +1,7 @@
 """Groups the words of a reply for a voice that speaks whatever it is sent at once. Pure.
 
-What Cartesia is sent in one piece it says in one breath, and a piece of one word sounds poor. So
-words go out by the sentence, but nobody shall wait for a long one:
+What such a voice is sent in one piece it says in one breath, and a piece of one word sounds poor.
+So words go out by the sentence, but nobody shall wait for a long one:
 
 - The first piece ends at the first pause behind four words, or after eight: the caller waits.
 - Each piece may be twice as long as the one before, since that one is being said meanwhile. So a

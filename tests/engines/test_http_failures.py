@@ -1,14 +1,16 @@
-"""The words for what happens to an LLM's connection, and what never stands in them."""
+"""The words for what happens to an engine's connection, and what never stands in them."""
 
 import httpx
 import pytest
 
 from voiced.engines.anthropic import COMPLAINTS
-from voiced.engines.llm_failures import LlmFailures
+from voiced.engines.endpoint import Endpoint
+from voiced.engines.http_failures import HttpFailures
 from voiced.errors import EngineAtCapacity, EngineBroken, EngineRefused, EngineTimeout
 from voiced.wire.api_error import ApiError
 
-FAILURES = LlmFailures("local", "http://llm/v1", "small", complaints=COMPLAINTS)
+ENDPOINT = Endpoint("local", "llm", "http://llm/v1", "the model's server")
+FAILURES = HttpFailures(ENDPOINT, "small", "it is late", "check model", COMPLAINTS)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,12 @@ def test_what_may_be_the_callers_words_is_not_taken_for_a_complaint(code, messag
     assert str(FAILURES.refused(400, ApiError(code, message, retryable=False))) == (
         "llm local: http://llm/v1 does not take the request (HTTP 400, invalid_request_error)"
     )
+
+
+def test_an_account_without_credit_has_a_key_that_is_right():
+    told = FAILURES.refused(403, ApiError("insufficient_quota", "", retryable=False))
+    assert isinstance(told, EngineRefused)
+    assert (told.key, "no credit left" in str(told)) == ("", True)
 
 
 def test_a_code_that_is_the_status_is_not_repeated():
