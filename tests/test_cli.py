@@ -136,17 +136,6 @@ def test_an_interrupt_is_1(config: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert cli.main(["run", "--config", str(config)]) == 1
 
 
-def test_a_lab_that_is_not_installed_is_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def absent(name: str) -> None:
-        raise ModuleNotFoundError(f"No module named {name}", name="pocketsphinx")
-
-    monkeypatch.setattr(cli.importlib, "import_module", absent)
-    assert cli.main(["lab"]) == 1
-    assert "the lab needs pocketsphinx" in capsys.readouterr().err
-
-
 def test_the_options_need_none_of_the_labs_libraries() -> None:
     code = "import sys; from voiced import cli; cli.parser(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

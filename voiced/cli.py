@@ -1,7 +1,6 @@
 """The command line. Exit codes: 0 fine, 1 failed, 2 usage, 78 bad configuration."""
 
 import argparse
-import importlib
 import logging
 import os
 import sys
@@ -27,7 +26,8 @@ from voiced.client.run import ApiCommand, on, until_interrupted
 from voiced.client.speak import Keep, Text, speak
 from voiced.config import Settings, load, locate, render
 from voiced.dialog.events import SpeechStarted, SpeechStopped
-from voiced.errors import ConfigError, StartupError, VoicedError
+from voiced.errors import ConfigError, VoicedError
+from voiced.lab import commands as lab
 from voiced.lab.options import add_lab_commands
 from voiced.ops import log as logs
 from voiced.ops.log import LogFormat
@@ -70,7 +70,7 @@ def _run(arguments: argparse.Namespace) -> int:
     logs.set_up(settings.log, LogFormat(arguments.log_format))
     for warning in settings.warnings:
         log.warning("%s", warning)
-    trio.run(daemon.run, settings)
+    trio.run(partial(daemon.run, settings, reload=partial(_settings, arguments)))
     return 0
 
 
@@ -170,14 +170,7 @@ def _address(arguments: argparse.Namespace) -> address.Address:
 
 
 def _lab(arguments: argparse.Namespace) -> int:
-    """The lab is imported only when asked for: an installed daemon may lack its libraries."""
-    try:
-        lab = importlib.import_module("voiced.lab.commands")
-    except ModuleNotFoundError as error:
-        raise StartupError(
-            f"the lab needs {error.name}, which is not installed: pip install 'voiced[lab]'"
-        ) from error
-    return int(lab.COMMANDS[arguments.command](arguments))
+    return lab.COMMANDS[arguments.command](arguments)
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:

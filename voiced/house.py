@@ -2,29 +2,35 @@
 
 import logging
 import time
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import partial
 
 import httpx
-from attrs import frozen
+from attrs import define, field, frozen
 
 from voiced.call.afterwards import Afterwards
 from voiced.call.errands import Errands
 from voiced.call.orphans import Orphans
-from voiced.call.parties import Parties
+from voiced.call.parties import Entry, Parties
 from voiced.call.persona import Cast, Persona, persona, variables
 from voiced.call.phrases import PhraseBook
 from voiced.call.placing import Placing
 from voiced.call.register import Register
-from voiced.call.switchboard import PersonaFor, Switchboard
+from voiced.call.switchboard import Switchboard
 from voiced.carrier.destinations import Destinations
 from voiced.carrier.twilio import Carrier
 from voiced.config import Settings, is_withheld
 from voiced.engines.build import EngineSet, build_engines
 from voiced.engines.capacity import Capacity
-from voiced.engines.fallback import Failover
+from voiced.engines.fallback import Failover, Tell
+from voiced.errors import CallRefused
 from voiced.ops.log import call_sid
+from voiced.ops.metrics import Exposition
+from voiced.ops.metrics_sources import Sources
+from voiced.ops.slowtask import SlowTaskWatch
 from voiced.records.feed import Feed
+from voiced.records.metrics import Metrics
 from voiced.records.model import EngineFailed
 from voiced.records.recorder import Recorder
 from voiced.web.api import Api, recordings
@@ -33,24 +39,138 @@ from voiced.web.gate import Gate
 from voiced.web.hooks import AFTER
 from voiced.web.limits import RateLimit
 from voiced.web.server import Listening
+from voiced.web.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
 
-@frozen
-class House:
-    """The parts of one daemon. None of them runs yet."""
+@frozen(eq=False)
+class Edition:
+    """One state of the configuration, and the engines and agents that it names."""
 
     settings: Settings
     engines: EngineSet
-    book: PhraseBook
-    capacity: Capacity
-    recorder: Recorder
+    casts: Mapping[str, Cast]
+
+    def persona(self, parties: Parties) -> Persona:
+        """The agent for one call."""
+        agent = self.settings.agents[parties.agent]
+        caller = "" if is_withheld(parties.caller) else parties.caller
+        said = variables(agent, caller=caller, called=parties.called, today=date.today())
+        said.update(parties.variables)
+        return persona(parties.agent, self.casts[parties.agent], said)
+
+    def serves_any(self, entries: Iterable[Entry]) -> bool:
+        """Whether one of these calls has an agent of this edition."""
+        ours = {id(cast.engines) for cast in self.casts.values()}
+        return any(entry.persona and id(entry.persona.engines) in ours for entry in entries)
+
+
+@define(eq=False)
+class Editions:
+    """The edition of which new calls are; a call under way keeps its own."""
+
+    latest: Edition
+
+    def persona(self, parties: Parties) -> Persona:
+        """The agent for a new call."""
+        return self.latest.persona(parties)
+
+
+@frozen
+class Front:
+    """What the HTTP side works on, whatever the configuration says."""
+
     switchboard: Switchboard
     afterwards: Afterwards
     errands: Errands
+    carrier: Carrier
+    recorder: Recorder
+    feed: Feed
+    metrics: Metrics
+    tokens: Tokens = field(factory=Tokens)
+
+    def door(self, settings: Settings) -> Door:
+        """Where Twilio comes in; tokens that an earlier one has minted are good here."""
+        parts = (self.switchboard, self.afterwards, self.errands, self.metrics.refused)
+        return Door(settings, *parts, tokens=self.tokens)
+
+    def api(self, settings: Settings, outbound: RateLimit) -> Api:
+        """Where operators do."""
+        limits = settings.limits
+        allowed = Destinations(
+            settings.twilio.phone_number, limits.allowed_prefixes, limits.denied_prefixes
+        )
+        placing = Placing(settings, self.switchboard, self.carrier, allowed)
+        return Api(settings, placing, self.recorder, self.feed, outbound)
+
+
+@define(eq=False)
+class House:
+    """The parts of one daemon. None of them runs yet."""
+
+    editions: Editions
+    http: httpx.AsyncClient
+    book: PhraseBook
+    capacity: Capacity
+    front: Front
     orphans: Orphans
+    slow_tasks: SlowTaskWatch
     listening: Listening
+    outbound: RateLimit
+    requests: RateLimit
+
+    @property
+    def settings(self) -> Settings:
+        """The latest."""
+        return self.editions.latest.settings
+
+    @property
+    def engines(self) -> EngineSet:
+        """The latest."""
+        return self.editions.latest.engines
+
+    @property
+    def recorder(self) -> Recorder:
+        """What puts calls on record."""
+        return self.front.recorder
+
+    @property
+    def metrics(self) -> Metrics:
+        """What counts."""
+        return self.front.metrics
+
+    @property
+    def switchboard(self) -> Switchboard:
+        """Who is on the line."""
+        return self.front.switchboard
+
+    @property
+    def afterwards(self) -> Afterwards:
+        """Where each call goes next."""
+        return self.front.afterwards
+
+    @property
+    def errands(self) -> Errands:
+        """What nobody waits for."""
+        return self.front.errands
+
+    def renew(self, settings: Settings) -> None:
+        """Has new calls and requests go by these settings; calls under way keep their agents.
+
+        Where the house listens, the carrier's account, records and webhooks stay as they were
+        built. What ran for the edition before is the caller's to end.
+        """
+        before = self.settings.limits
+        if settings.limits.outbound_per_minute != before.outbound_per_minute:
+            self.outbound = RateLimit(settings.limits.outbound_per_minute)
+        if settings.limits.requests_per_minute != before.requests_per_minute:
+            self.requests = RateLimit(settings.limits.requests_per_minute)
+        self.editions.latest = _edition(settings, self.http, self.book, self.engines.tell)
+        self.capacity.renew(settings)
+        self.switchboard.register.max_calls = settings.server.max_calls
+        api, gate = self.front.api(settings, self.outbound), Gate(settings.api, self.requests)
+        self.listening.renew(self.front.door(settings), api, gate, self.capacity)
 
 
 def build(settings: Settings, http: httpx.AsyncClient, carrier_http: httpx.AsyncClient) -> House:
@@ -61,46 +181,87 @@ def build(settings: Settings, http: httpx.AsyncClient, carrier_http: httpx.Async
     """
     recorder = Recorder(settings.records.directory, subscriptions(settings))
     feed = Feed(recorder.put)
-    engines = build_engines(settings, http, partial(_took_over, feed))
+    metrics = Metrics(settings, feed.put)
     book = PhraseBook(settings.records.directory / "phrases")
+    editions = Editions(_edition(settings, http, book, partial(_took_over, metrics)))
     capacity = Capacity(settings, http)
     carrier = Carrier(settings.twilio, carrier_http)
     errands = Errands(carrier, settings.server.public_url.rstrip("/") + AFTER)
-    register = Register(capacity, feed, settings.server.max_calls)
+    register = Register(capacity, metrics, settings.server.max_calls)
     folder = recordings(settings) if settings.records.recording else None
-    switchboard = Switchboard(register, _personas(settings, engines, book), errands, folder)
+    switchboard = Switchboard(register, editions.persona, errands, folder)
     afterwards = Afterwards(register, errands)
-    limits = settings.limits
-    allowed = Destinations(
-        settings.twilio.phone_number, limits.allowed_prefixes, limits.denied_prefixes
-    )
-    placing = Placing(settings, switchboard, carrier, allowed)
-    api = Api(settings, placing, recorder, feed, RateLimit(limits.outbound_per_minute))
-    gate = Gate(settings.api, RateLimit(limits.requests_per_minute))
-    door = Door(settings, switchboard, afterwards, errands)
+    front = Front(switchboard, afterwards, errands, carrier, recorder, feed, metrics)
+    outbound = RateLimit(settings.limits.outbound_per_minute)
+    requests = RateLimit(settings.limits.requests_per_minute)
+    api, gate = front.api(settings, outbound), Gate(settings.api, requests)
+    slow_tasks = SlowTaskWatch()
+    exposition = Exposition(metrics.instruments, _sources(editions, front, capacity, slow_tasks))
     return House(
-        settings,
-        engines,
+        editions,
+        http,
         book,
         capacity,
-        recorder,
-        switchboard,
-        afterwards,
-        errands,
+        front,
         Orphans(switchboard, carrier, errands),
-        Listening(door, api, gate, capacity),
+        slow_tasks,
+        Listening(front.door(settings), api, gate, capacity, exposition),
+        outbound,
+        requests,
     )
 
 
-def _took_over(feed: Feed, failover: Failover) -> None:
+def _sources(
+    editions: Editions, front: Front, capacity: Capacity, slow_tasks: SlowTaskWatch
+) -> Sources:
+    """What is looked at when the metrics are asked for."""
+    switchboard, recorder = front.switchboard, front.recorder
+    register = switchboard.register
+
+    def takes(agent: str) -> bool:
+        try:
+            switchboard.check(agent)
+        except CallRefused:
+            return False
+        return True
+
+    return Sources(
+        stages=lambda: [entry.stage.value for entry in register.calls.values()],
+        free=lambda: register.free,
+        ready=lambda: {agent: takes(agent) for agent in editions.latest.settings.agents},
+        draining=lambda: switchboard.is_draining,
+        rooms=capacity.rooms,
+        lost=lambda: recorder.statistics().lost,
+        waiting=lambda: recorder.waiting,
+        slow_steps=lambda: slow_tasks.statistics().slow_steps,
+    )
+
+
+def _edition(settings: Settings, http: httpx.AsyncClient, book: PhraseBook, tell: Tell) -> Edition:
+    engines = build_engines(settings, http, tell)
+    filler_s = settings.deadlines.filler_s
+    casts = {
+        name: Cast(agent, engines.of(agent), engines.voices(agent), book, filler_s)
+        for name, agent in settings.agents.items()
+    }
+    return Edition(settings, engines, casts)
+
+
+def _took_over(metrics: Metrics, failover: Failover) -> None:
     """A spare goes on where an engine failed; where none does, the call itself tells that."""
     if failover.spare is None:
         return
-    fields = {"spare": failover.spare, "reason": failover.reason}
+    metrics.took_over(failover.role, failover.engine)
+    fields = {
+        "role": failover.role,
+        "engine": failover.engine,
+        "spare": failover.spare,
+        "reason": failover.reason,
+    }
     log.warning("%s", failover.message, extra={"fields": fields})
     if sid := call_sid.get():
         failed = (failover.role, failover.engine, failover.reason, failover.message)
-        feed.put(EngineFailed(sid, time.time(), *failed))
+        metrics.put(EngineFailed(sid, time.time(), *failed))
 
 
 def subscriptions(settings: Settings) -> dict[str, list[str]]:
@@ -110,20 +271,3 @@ def subscriptions(settings: Settings) -> dict[str, list[str]]:
         for event in webhook.events:
             wanted.setdefault(event, []).append(name)
     return wanted
-
-
-def _personas(settings: Settings, engines: EngineSet, book: PhraseBook) -> PersonaFor:
-    filler_s = settings.deadlines.filler_s
-    casts = {
-        name: Cast(agent, engines.of(agent), engines.voices(agent), book, filler_s)
-        for name, agent in settings.agents.items()
-    }
-
-    def persona_for(parties: Parties) -> Persona:
-        agent = settings.agents[parties.agent]
-        caller = "" if is_withheld(parties.caller) else parties.caller
-        said = variables(agent, caller=caller, called=parties.called, today=date.today())
-        said.update(parties.variables)
-        return persona(parties.agent, casts[parties.agent], said)
-
-    return persona_for

@@ -133,3 +133,17 @@ def test_nothing_shows_a_secret() -> None:
     found = settings(environ=ENVIRON)
     assert "env-" not in render(found) + repr(found)
     assert "env-" not in repr(SecretSources({}, ENVIRON))
+    assert "hush" not in repr(SecretSources(file={"twilio.auth_token": ("hush", "s.toml:1")}))
+
+
+def test_what_secrets_toml_holds_comes_between_the_credential_and_the_variable() -> None:
+    name, variable = "twilio.auth_token", "TWILIO_AUTH_TOKEN"
+    file = {name: ("from-file", "s.toml:1")}
+    assert SecretSources({}, ENVIRON, file).find(name, variable) == ("from-file", "s.toml:1")
+    credentials = {name: b"from-credential"}
+    assert SecretSources(credentials, ENVIRON, file).find(name, variable) == (
+        "from-credential",
+        "systemd credential twilio.auth_token",
+    )
+    assert SecretSources({name: b" "}, ENVIRON, file).find(name, "") == file[name]
+    assert SecretSources({}, ENVIRON, file).find("api.token", "") is None

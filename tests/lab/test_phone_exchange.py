@@ -13,7 +13,7 @@ from test_exchange_daemon import CALLER, HUMAN, OURS, QUICK, TOKEN, Town, town
 
 from voiced import cli
 from voiced.errors import ConfigError, StartupError
-from voiced.lab import commands
+from voiced.lab import commands, phone_command
 from voiced.lab.carrier import PlaybackStatistics
 from voiced.lab.phone import PhoneOptions, run_phone
 from voiced.lab.phone_call import CallResult, PhoneCall, place_call
@@ -114,7 +114,7 @@ def test_the_command_makes_its_settings(monkeypatch: pytest.MonkeyPatch) -> None
         asked.append(options)
         return CallResult("CA1", Ended.HUNG_UP, ())
 
-    monkeypatch.setattr(commands, "run_phone", run)
+    monkeypatch.setattr(phone_command, "run_phone", run)
     common = ["phone", "http://a", "--say", "hello"]
     more = ["--api-port", "9", "--api-account", "AC2", "--answer", "--calls", "3", "--from", CALLER,
         "--to", OURS, "--human", "busy", "--verdict", "machine"]  # fmt: skip

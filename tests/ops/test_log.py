@@ -3,13 +3,17 @@
 import io
 import json
 import logging
+import os
 import re
+import socket
 from collections.abc import Iterator
 
 import pytest
 import trio
 
 from voiced.config import Log, LogLevel
+from voiced.ops import log
+from voiced.ops.journal import JournalHandler
 from voiced.ops.log import LogFormat, bound_call, set_up
 from voiced.ops.redact import mask_number
 
@@ -100,6 +104,14 @@ def test_a_traceback_stands_below_its_message(stream: io.StringIO) -> None:
     assert rest[-1] == "ValueError: +336******78 is odd"
 
 
+def test_what_an_exception_says_cannot_steer_a_terminal(stream: io.StringIO) -> None:
+    try:
+        raise ValueError("odd\x1b[31m\tred")
+    except ValueError:
+        logger.exception("failed")
+    assert stream.getvalue().endswith("ValueError: odd\\x1b[31m\tred\n")
+
+
 def test_numbers_that_slip_in_are_masked(stream: io.StringIO) -> None:
     logger.info("from +33612345678", extra={"fields": {"to": "+15550006789"}})
     assert lines(stream) == ["info voiced.tests: from +336******78 to=+155******89"]
@@ -138,3 +150,52 @@ def test_json_is_one_object_a_line_with_the_fields_and_the_traceback() -> None:
     assert first["message"] == "a call of +336******78"
     assert "ValueError: two\nlines" in first["traceback"]
     assert (second["message"], second["turns"]) == ("next", 2)
+
+
+def test_json_tells_the_media_stream_too_and_text_does_not() -> None:
+    for form in LogFormat:
+        out = io.StringIO()
+        set_up(Log(), form, stream=out)
+        with bound_call("CA1", "MZ1"):
+            logger.info("heard")
+        logger.info("outside")
+        heard, outside = out.getvalue().splitlines()
+        assert ("MZ1" in heard) == (form is LogFormat.JSON)
+        assert "stream" not in outside
+
+
+@pytest.fixture
+def journal_s(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Standard error is a stream into the journal, as far as anybody can tell."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        found = os.fstat(ours.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{found.st_ino}")
+        monkeypatch.setattr(log, "STDERR", ours.fileno())
+        yield
+
+
+@pytest.mark.usefixtures("journal_s")
+def test_where_standard_error_is_the_journal_s_the_journal_gets_fields() -> None:
+    set_up(Log())
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler, JournalHandler)
+    record = logging.makeLogRecord({"msg": "turn ended", "fields": {"to": "+33612345678"}})
+    assert handler.format(record) == "turn ended to=+336******78"
+    handler.close()
+
+
+@pytest.mark.usefixtures("journal_s")
+def test_json_and_a_stream_of_one_s_own_are_not_for_the_journal() -> None:
+    for form, stream in ((LogFormat.JSON, None), (LogFormat.TEXT, io.StringIO())):
+        set_up(Log(), form, stream)
+        (handler,) = logging.getLogger().handlers
+        assert isinstance(handler, logging.StreamHandler)
+
+
+def test_elsewhere_the_log_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream in ("", "1:2"):
+        monkeypatch.setenv("JOURNAL_STREAM", stream)
+        set_up(Log())
+        (handler,) = logging.getLogger().handlers
+        assert isinstance(handler, logging.StreamHandler)

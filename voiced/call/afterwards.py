@@ -109,7 +109,8 @@ class Afterwards:
         try:
             self._register.expect(entry, opening)
         except CallRefused as refused:
-            log.warning("call refused", extra={"fields": {"reason": refused.reason}})
+            fields = {"call": entry.sid, "reason": refused.reason}
+            log.warning("call refused", extra={"fields": fields})
             self._register.close(entry, refused.reason)
             return HangUp(entry.parties.agent, refused.reason)
         return Connect(entry)

@@ -129,7 +129,7 @@ class Switchboard:
             call = Call(_again(entry), stream, entry.past, books)
         except WireError as error:
             raise CallRefused("malformed-stream") from error
-        with bound_call(entry.sid):
+        with bound_call(entry.sid, stream.stream_sid):
             self._begin(entry, call)
             try:
                 await call.run()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from attrs import evolve
 
+from voiced.config import secrets_file
 from voiced.config.document import read
 from voiced.config.secrets import SecretSources
 from voiced.config.settings import Settings
@@ -22,7 +23,8 @@ def locate(option: Path | None, environ: Mapping[str, str]) -> Path:
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
-    """The settings in a file, with secrets from systemd's credentials and the environment.
+    """The settings in a file, with secrets from systemd's credentials, `secrets.toml` and the
+    environment.
 
     Raises:
         ConfigError: with one sentence for each thing to mend.
@@ -38,14 +40,18 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
         raise ConfigError(
             [f"{path}: cannot be read ({error.strerror}); it must be a file voiced may read"]
         ) from error
-    sources = SecretSources(_credentials(environ.get("CREDENTIALS_DIRECTORY", "")), environ)
-    reading = read(_decode(content, path), str(path), sources)
-    if not (public and reading.exposed):
-        return reading.settings
-    warning = (
-        f"{path} can be read by everybody and holds {', '.join(reading.exposed)}; chmod o-r {path}"
-    )
-    return evolve(reading.settings, warnings=(*reading.settings.warnings, warning))
+    credentials = _credentials(environ.get("CREDENTIALS_DIRECTORY", ""))
+    secrets = secrets_file.find(path, credentials, secrets_file.names(content))
+    sources = SecretSources(credentials, environ, secrets.secrets)
+    try:
+        reading = read(_decode(content, path), str(path), sources)
+    except ConfigError as error:
+        raise ConfigError([*error.problems, *secrets.problems]) from error
+    if secrets.problems:
+        raise ConfigError(secrets.problems)
+    exposed = secrets_file.exposed(path, reading.exposed) if public else ()
+    warnings = (*reading.settings.warnings, *exposed, *secrets.warnings)
+    return evolve(reading.settings, warnings=warnings)
 
 
 def _decode(content: bytes, path: Path) -> str:

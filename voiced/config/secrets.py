@@ -33,11 +33,13 @@ class SecretSources:
     """Where a value comes from that the file does not give.
 
     `credentials` maps the names of systemd credential files to their content, `environ` is the
-    process environment. Neither shows in a repr.
+    process environment, `file` maps the names in `secrets.toml` to their text and where it stands.
+    None of them shows in a repr.
     """
 
     credentials: Mapping[str, bytes] = field(factory=dict, repr=False)
     environ: Mapping[str, str] = field(factory=dict, repr=False)
+    file: Mapping[str, tuple[str, str]] = field(factory=dict, repr=False)
 
     def find(self, path: str, variable: str) -> tuple[str, str] | None:
         """The value for the key `path` and where it was found; an empty one counts as none.
@@ -49,6 +51,8 @@ class SecretSources:
         """
         if credential := self.credentials.get(path, b"").decode().strip():
             return credential, f"systemd credential {path}"
+        if path in self.file:
+            return self.file[path]
         if variable and (value := self.environ.get(variable, "").strip()):
             return value, f"${variable}"
         return None

@@ -6,6 +6,7 @@ task computed; far less means that it blocked, or that the machine gave the core
 """
 
 import logging
+import math
 from collections.abc import Callable
 from time import perf_counter, thread_time
 
@@ -49,7 +50,7 @@ def log_slow_step(step: SlowStep) -> None:
 
 @define(eq=False)
 class SlowTaskWatch(trio.abc.Instrument):
-    """A trio instrument. The step that adds it counts from there.
+    """A trio instrument. The step that adds it, by `watch`, counts from there.
 
     `report` must not raise (trio then drops the instrument) nor block. The clocks count seconds.
     """
@@ -57,15 +58,17 @@ class SlowTaskWatch(trio.abc.Instrument):
     report: Callable[[SlowStep], None] = log_slow_step
     wall: Callable[[], float] = perf_counter
     busy: Callable[[], float] = thread_time
-    _wall_s: float = field(init=False)
-    _busy_s: float = field(init=False)
+    _wall_s: float = field(default=math.inf, init=False)
+    _busy_s: float = field(default=math.inf, init=False)
     _next_report_s: float = field(default=float("-inf"), init=False)
     _unreported: int = field(default=0, init=False)
     _slow_steps: int = field(default=0, init=False)
     _worst_ms: float = field(default=0.0, init=False)
 
-    def __attrs_post_init__(self) -> None:
+    def watch(self) -> None:
+        """Adds it to this run of trio."""
         self._wall_s, self._busy_s = self.wall(), self.busy()
+        trio.lowlevel.add_instrument(self)
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         self._wall_s = self.wall()

@@ -41,6 +41,11 @@ class Recorder:
         """Takes a record; never blocks. Where the queue is full, the record is lost."""
         self._backlog.put(record)
 
+    @property
+    def waiting(self) -> int:
+        """Records that are not on disk yet."""
+        return len(self._backlog)
+
     def statistics(self) -> RecorderStatistics:
         """What became of the records so far."""
         return self._backlog.tally.statistics()

@@ -14,8 +14,10 @@ from voiced.config import DEFAULT_AGENT
 from voiced.engines.capacity import Capacity
 from voiced.engines.rooms import Room
 from voiced.errors import CallRefused
+from voiced.ops.metrics import Exposition
 from voiced.ops.sparing import Sparing
 from voiced.records.store import StoreError
+from voiced.web import metrics
 from voiced.web.api import Api
 from voiced.web.door import Door
 from voiced.web.gate import Gate
@@ -25,8 +27,10 @@ from voiced.web.problem import Fault, problem
 MAX_BODY: Final = 64 * 1024
 
 
-def create_app(door: Door, api: Api, gate: Gate, capacity: Capacity) -> QuartTrio:
-    """The application; everything it needs is in its arguments."""
+def create_app(
+    door: Door, api: Api, gate: Gate, capacity: Capacity, exposition: Exposition | None = None
+) -> QuartTrio:
+    """The application; everything it needs is in its arguments. None: there is no `/metrics`."""
     app = QuartTrio("voiced", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
@@ -38,6 +42,8 @@ def create_app(door: Door, api: Api, gate: Gate, capacity: Capacity) -> QuartTri
     app.after_request(_uncached)
     Hooks(door, Sparing()).register(app)
     api.register(app)
+    if exposition:
+        metrics.register(app, exposition)
 
     @app.get("/healthz")
     async def healthz() -> dict[str, object]:

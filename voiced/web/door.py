@@ -1,6 +1,6 @@
 """What the HTTP side works on, and its judgement: is this Twilio?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from attrs import field, frozen
@@ -15,14 +15,22 @@ from voiced.wire import signature
 SIGNATURE: Final = "X-Twilio-Signature"
 
 
+def _unheard(reason: str) -> None:
+    """For who does not count."""
+
+
 @frozen
 class Door:
-    """Where the carrier comes in: the settings, the calls, and what becomes of them."""
+    """Where the carrier comes in: the settings, the calls, and what becomes of them.
+
+    `refused` is told why, for each call that is not taken.
+    """
 
     settings: Settings
     switchboard: Switchboard
     afterwards: Afterwards
     errands: Errands
+    refused: Callable[[str], None] = _unheard
     tokens: Tokens = field(factory=Tokens)
 
     def public_url(self, path: str) -> str:

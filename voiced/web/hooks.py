@@ -139,8 +139,9 @@ class Hooks:
         try:
             entry = self.door.switchboard.admit(parties, Stage.AWAITED, AWAITED_S)
         except CallRefused as refused:
-            fields = {"reason": refused.reason, "agent": agent}
+            fields = {"call": form.sid, "reason": refused.reason, "agent": agent}
             log.warning("call refused", extra={"fields": fields})
+            self.door.refused(refused.reason)
             return self._refuse(agent, form)
         return self._connect(entry)
 

@@ -1,6 +1,7 @@
 """The listening side: one port, the media sockets and the HTTP application behind it."""
 
 import logging
+import socket
 import ssl
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from voiced.config import Server, Tls
 from voiced.engines.capacity import Capacity
 from voiced.errors import CallRefused, StartupError, WireError
 from voiced.ops.busy import Busy
+from voiced.ops.metrics import Exposition
 from voiced.ops.shortcut import shortened
 from voiced.ops.sparing import Sparing
 from voiced.web import media
@@ -63,15 +65,27 @@ that a process has by default; the others are the calls'."""
 class Listening:
     """Serves connections on any number of listeners, until cancelled."""
 
-    def __init__(self, door: Door, api: Api, gate: Gate, capacity: Capacity) -> None:
-        self._door = door
+    def __init__(
+        self,
+        door: Door,
+        api: Api,
+        gate: Gate,
+        capacity: Capacity,
+        exposition: Exposition | None = None,
+    ) -> None:
         self._config = _hypercorn()
-        app = create_app(door, api, gate, capacity)
-        self._app: AppWrapper = wrap_app(app, self._config.wsgi_max_body_size, "asgi")
+        self._exposition = exposition
+        self.renew(door, api, gate, capacity)
         self._context = WorkerContext(None)
         self._crowd = Crowd(MAX_GUESTS)
         self.exchanges = Busy()
         self._warned: defaultdict[str, Sparing] = defaultdict(Sparing)
+
+    def renew(self, door: Door, api: Api, gate: Gate, capacity: Capacity) -> None:
+        """From the next guest on it is these that serve."""
+        self._door = door
+        app = create_app(door, api, gate, capacity, self._exposition)
+        self._app: AppWrapper = wrap_app(app, self._config.wsgi_max_body_size, "asgi")
 
     async def serve(
         self,
@@ -94,22 +108,23 @@ class Listening:
         return None
 
     async def _receive(self, stream: trio.abc.Stream, visit: Visit) -> None:
-        head = await read_head(stream)
-        if head is None:
-            await close(stream)
-        elif not isinstance(head, Head):
-            await refuse(stream, head)
-        elif head.is_media:
+        with self.exchanges:  # from the first byte on: who was let in gets an answer
+            head = await read_head(stream)
+            if head is None:
+                await close(stream)
+            elif not isinstance(head, Head):
+                await refuse(stream, head)
+            elif not head.is_media:
+                await self._exchange(stream, head)
+        if isinstance(head, Head) and head.is_media:
             await self._media(stream, head, visit)
-        else:
-            await self._exchange(stream, head)
 
     async def _exchange(self, stream: trio.abc.Stream, head: Head) -> None:
         """One request and its answer, by hypercorn and the application."""
         http = Rewound(stream, head.alone(), EXCHANGE_S)
         state = ConnectionState({})
         try:
-            with self.exchanges, http.limit:
+            with http.limit:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(_close_when_cancelled, stream)
                     await TCPServer(self._app, self._config, self._context, state, http)  # type: ignore[arg-type]
@@ -216,25 +231,34 @@ def _hypercorn() -> Config:
     )
 
 
-async def open_listeners(server: Server) -> list[trio.abc.Listener[trio.abc.Stream]]:
-    """Binds the configured address.
+async def open_listeners(
+    server: Server, given: Sequence[socket.socket] = ()
+) -> list[trio.abc.Listener[trio.abc.Stream]]:
+    """Takes the sockets that systemd has opened, or without them binds the configured address.
 
     Raises:
         StartupError: the port is taken, the address is not ours, the certificate is unreadable.
     """
     context = None if server.tls is None else _tls(server.tls)
+    if given:
+        listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(each)) for each in given]
+    else:
+        listeners = await _bound(server)
+    if context is None:
+        return list(listeners)
+    wrap = partial(trio.SSLListener, ssl_context=context, https_compatible=True)
+    return [wrap(listener) for listener in listeners]
+
+
+async def _bound(server: Server) -> list[trio.SocketListener]:
     try:
-        listeners = await trio.open_tcp_listeners(server.port, host=server.host)
+        return await trio.open_tcp_listeners(server.port, host=server.host)
     except (OSError, UnicodeError) as error:
         raise StartupError(
             f"cannot listen on {server.host}:{server.port}:"
             f" {getattr(error, 'strerror', None) or error}; is another voiced running, or"
             " server.host or server.port wrong?"
         ) from error
-    if context is None:
-        return list(listeners)
-    wrap = partial(trio.SSLListener, ssl_context=context, https_compatible=True)
-    return [wrap(listener) for listener in listeners]
 
 
 def _tls(tls: Tls) -> ssl.SSLContext:

@@ -1,0 +1,106 @@
+"""Daemons that share a listening socket find each other."""
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from voiced.ops import presence
+from voiced.ops.presence import PLACES, Presence, Sign
+
+
+@pytest.fixture
+def shared() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        yield there
+
+
+@pytest.fixture
+def two(shared: socket.socket) -> Iterator[tuple[Presence, Presence]]:
+    """Each with its own copy of the socket, as two processes have."""
+    copy = shared.dup()
+    ours, theirs = Presence([shared.fileno()]), Presence([copy.fileno()])
+    yield ours, theirs
+    ours.hide(Sign.SERVING, Sign.ALIVE)
+    theirs.hide(Sign.SERVING, Sign.ALIVE)
+    copy.close()
+
+
+def test_one_that_serves_is_found_by_the_other(two: tuple[Presence, Presence]) -> None:
+    ours, theirs = two
+    ours.show(Sign.SERVING)
+    assert ours.others(Sign.SERVING) == 0
+    assert theirs.others(Sign.SERVING) == 1
+    theirs.show(Sign.SERVING)
+    assert ours.others(Sign.SERVING) == 1
+    ours.hide(Sign.SERVING, Sign.ALIVE)
+    assert (ours.others(Sign.SERVING), theirs.others(Sign.SERVING)) == (1, 0)
+
+
+def test_each_sign_is_seen_for_itself(two: tuple[Presence, Presence]) -> None:
+    """One that drains is alive, and serves no more."""
+    ours, theirs = two
+    for sign in Sign:
+        theirs.show(sign)
+    theirs.hide(Sign.SERVING)
+    assert [ours.others(sign) for sign in Sign] == [1, 0]
+
+
+def test_one_that_is_alone_finds_nobody(two: tuple[Presence, Presence]) -> None:
+    ours, _ = two
+    assert ours.others(Sign.SERVING) == 0
+    ours.show(Sign.SERVING)
+    ours.hide(Sign.SERVING, Sign.ALIVE)
+    assert ours.others(Sign.SERVING) == 0
+
+
+def test_one_whose_process_is_gone_is_gone(two: tuple[Presence, Presence]) -> None:
+    ours, theirs = two
+    child = os.fork()
+    if not child:
+        theirs.show(Sign.SERVING)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert ours.others(Sign.SERVING) == 0
+
+
+def test_another_socket_is_another_place(two: tuple[Presence, Presence]) -> None:
+    ours, _ = two
+    ours.show(Sign.SERVING)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        assert Presence([other.fileno()]).others(Sign.SERVING) == 0
+
+
+def test_without_a_shared_socket_there_is_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    alone = Presence(())
+    alone.show(Sign.SERVING)
+    assert alone.others(Sign.SERVING) == 0
+    alone.hide(Sign.SERVING, Sign.ALIVE)
+    assert not caplog.records
+
+
+def test_too_many_are_told(shared: socket.socket, caplog: pytest.LogCaptureFixture) -> None:
+    crowd = [Presence([shared.fileno()]) for _ in range(PLACES + 1)]
+    for each in crowd:
+        each.show(Sign.SERVING)
+    assert "too many daemons share the listening socket" in caplog.text
+    assert crowd[-1].others(Sign.SERVING) == PLACES
+    for each in crowd:
+        each.hide(Sign.SERVING, Sign.ALIVE)
+
+
+def test_one_with_a_full_queue_is_there(two: tuple[Presence, Presence]) -> None:
+    ours, theirs = two
+    theirs.show(Sign.SERVING)
+    assert [ours.others(Sign.SERVING) for _ in range(10)] == [1] * 10
+
+
+def test_another_user_does_not_count(
+    two: tuple[Presence, Presence], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody may take an abstract name."""
+    ours, theirs = two
+    theirs.show(Sign.SERVING)
+    monkeypatch.setattr(presence.os, "getuid", lambda: 12_345)
+    assert ours.others(Sign.SERVING) == 0

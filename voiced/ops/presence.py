@@ -1,0 +1,88 @@
+"""Whether another daemon has the listening sockets that systemd has given to us as well.
+
+During an upgrade two of them share the sockets and the records. The one that stops must let go of
+the sockets at once, or half of the callers would come to a daemon that takes no calls; one that
+stops alone must not, for its own calls' webhooks come in there. And the one that starts must not
+take the other's live calls for those of a crash. So each holds abstract Unix sockets whose names
+are made of the shared socket's inode, which is the same in all processes. The kernel takes them
+down with their process, however that ends.
+
+Source: unix(7), "Abstract sockets", SO_PEERCRED.
+"""
+
+import logging
+import os
+import socket
+import struct
+from collections.abc import Sequence
+from contextlib import suppress
+from enum import Enum
+from typing import Final
+
+log = logging.getLogger(__name__)
+
+PLACES: Final = 4
+"""The daemon, its stand-in, and one of each that still ends its calls."""
+
+_CREDENTIALS: Final = struct.Struct("iII")
+
+
+class Sign(Enum):
+    """What a daemon shows of itself."""
+
+    ALIVE = "alive"
+    SERVING = "serving"
+
+
+class Presence:
+    """One daemon's. Without sockets of systemd's there is nobody to share them with."""
+
+    def __init__(self, shared: Sequence[int]) -> None:
+        """`shared` are the files of the listening sockets."""
+        self._inode = os.fstat(shared[0]).st_ino if shared else 0
+        self._held: dict[Sign, tuple[str, socket.socket]] = {}
+
+    def show(self, sign: Sign) -> None:
+        """From now on others can see it."""
+        for name in self._names(sign):
+            place = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            with suppress(OSError):
+                place.bind(name)
+                place.listen(1)
+                self._held[sign] = name, place
+                return
+            place.close()
+        if self._inode:
+            log.warning("too many daemons share the listening socket: an upgrade may refuse calls")
+
+    def hide(self, *signs: Sign) -> None:
+        """They see it no more."""
+        for sign in signs:
+            if sign in self._held:
+                _, place = self._held.pop(sign)
+                place.close()
+
+    def others(self, sign: Sign) -> int:
+        """How many other daemons of our user show it."""
+        ours, _ = self._held.get(sign, ("", None))
+        return sum(_is_held(name) for name in self._names(sign) if name != ours)
+
+    def _names(self, sign: Sign) -> Sequence[str]:
+        places = range(PLACES if self._inode else 0)
+        return [f"\0voiced/{self._inode}/{sign.value}/{place}" for place in places]
+
+
+def _is_held(name: str) -> bool:
+    """A queue of callers that is full is somebody too."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+        caller.settimeout(0)
+        try:
+            caller.connect(name)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        size = _CREDENTIALS.size
+        held = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+        _, user, _ = _CREDENTIALS.unpack(held)
+        return bool(user == os.getuid())
