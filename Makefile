@@ -44,6 +44,10 @@ cov: setup
 bench: setup
 	$(BIN)/python -m bench
 
+# make deb    builds dist/voiced_VERSION_all.deb, for Debian and Ubuntu
+deb:
+	@bash packaging/deb/build.sh
+
 # make lock   pins the newest dependencies that fit pyproject.toml
 lock: setup
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --extra lab \
