@@ -98,3 +98,13 @@ def test_the_slowest_clear_of_a_call_is_told() -> None:
         statistics.sent(sent + 1.0)  # of other messages
     assert evolve(record(), leg=statistics).summary()["clear_ms"] == 4.1
     assert "clear_ms" not in record().summary()
+
+
+def test_how_late_frames_were_is_told_since_the_beginning_and_since_last_asked() -> None:
+    statistics = LegStatistics()
+    statistics.late(0.004)
+    statistics.late(0.002)
+    assert statistics.take_lateness() == 0.004
+    statistics.late(0.001)
+    assert (statistics.take_lateness(), statistics.take_lateness()) == (0.001, 0.0)
+    assert statistics.max_lateness_s == 0.004

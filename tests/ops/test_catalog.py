@@ -208,6 +208,9 @@ def test_the_ids_are_what_they_have_always_been() -> None:
 
 
 PINNED = """
+call-admitted e0aff9bc8cdb411292d86935720127c4
+call-closed 40f2101b5ea746129afe882846bddaea
+stream-broken 87aa05e9cf594b0998b6c94cbeda5787
 call-started 6769582deaa549d9ab83e1a1795226fc
 turn-ended 4caf83a3503644bca772afe35a2e0c64
 call-ended 1eaf5cc230794057aceb56e9ca006856

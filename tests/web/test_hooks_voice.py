@@ -260,7 +260,8 @@ async def test_a_refusal_leaves_the_reason_in_the_log_and_no_number(
 ) -> None:
     await refused(answered_by(), RINGS, "tts-slots")
     (entry,) = [each for each in caplog.records if each.getMessage() == "call refused"]
-    assert entry.fields == {"reason": "tts-slots", "agent": "default"}  # type: ignore[attr-defined]
+    told = {"call": RINGS["CallSid"], "reason": "tts-slots", "agent": "default"}
+    assert entry.fields == told  # type: ignore[attr-defined]
 
 
 # --- calls that we placed -----------------------------------------------------------------------

@@ -60,7 +60,18 @@ class LegStatistics:
     events_dropped: int = 0
     max_lateness_s: float = 0.0
     max_clear_s: float = 0.0
+    _recent_lateness_s: float = 0.0
     _clear_decided: float | None = None
+
+    def late(self, seconds: float) -> None:
+        """A frame left so long after its time."""
+        self.max_lateness_s = max(self.max_lateness_s, seconds)
+        self._recent_lateness_s = max(self._recent_lateness_s, seconds)
+
+    def take_lateness(self) -> float:
+        """The worst since this was last asked, in seconds."""
+        recent, self._recent_lateness_s = self._recent_lateness_s, 0.0
+        return recent
 
     def clearing(self, decided: float) -> None:
         """A `clear` is to be sent, which was decided then."""
@@ -205,8 +216,7 @@ class Leg:
             await self._wake.wait()
         self._wake = trio.Event()
         if due is not None and due > began:
-            late_s = trio.current_time() - due
-            self.statistics.max_lateness_s = max(self.statistics.max_lateness_s, late_s)
+            self.statistics.late(trio.current_time() - due)
 
     def _due(self, now: float) -> list[str]:
         messages, self._urgent = self._urgent, []

@@ -182,8 +182,7 @@ class Register:
         entry.unsaid += call.take_said()
         if record.reason in LOST and entry.returns < MAX_RETURNS:
             self.move(entry, Stage.LOST, LOST_S)
-            self.diary.status(entry, "lost")
-            self.diary.happened(entry, "stream-drop", {"reason": record.reason})
+            self.diary.lost(entry, record.reason)
         elif call.parting and call.parting.transfer:
             entry.free()
             self.move(entry, Stage.PARTING, PARTING_S)

@@ -176,7 +176,7 @@ def _start(house: House, posting: httpx.AsyncClient, nursery: trio.Nursery) -> N
 def _pacers(house: House) -> Mapping[str, float]:
     """The worst lateness of each live call's audio, in seconds."""
     live = house.switchboard.live.items()
-    return {sid: call.record().leg.max_lateness_s for sid, call in live}
+    return {sid: call.record().leg.take_lateness() for sid, call in live}
 
 
 def _settle(slow_tasks: SlowTaskWatch) -> None:

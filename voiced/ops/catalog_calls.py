@@ -6,6 +6,34 @@ from voiced.ops.catalog_kinds import Event, Priority
 
 CALLS: Final = (
     Event(
+        "call-admitted",
+        "e0aff9bc8cdb411292d86935720127c4",
+        Priority.INFO,
+        "call admitted",
+        "Call @CALL_SID@ may come",
+        "There is room for the call, and it is kept: Twilio has asked what to do with it, or was"
+        " told to ring. It begins when its media stream opens.",
+    ),
+    Event(
+        "call-closed",
+        "40f2101b5ea746129afe882846bddaea",
+        Priority.INFO,
+        "call closed",
+        "Call @CALL_SID@ is over: @REASON@",
+        "The call ended while it had no media stream: nobody answered, it never connected, or it"
+        " had been put through to somebody else.",
+    ),
+    Event(
+        "stream-broken",
+        "87aa05e9cf594b0998b6c94cbeda5787",
+        Priority.WARNING,
+        "the media stream broke; the call is fetched back",
+        "The line of call @CALL_SID@ broke: @REASON@",
+        "The connection between Twilio and voiced was lost in the middle of the call. Twilio is"
+        " asked to connect it again, once; the caller then hears `resumed`. If it happens often,"
+        " look at the proxy and the network.",
+    ),
+    Event(
         "call-started",
         "6769582deaa549d9ab83e1a1795226fc",
         Priority.INFO,

@@ -8,7 +8,7 @@ waits for four of them.
 from collections.abc import Mapping
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 SCHEDULER_S: Final = 1.0
 """How late a task may be woken. The carrier has 0.1 s of audio at hand, so every call is in pieces
@@ -24,33 +24,21 @@ takes milliseconds."""
 
 @frozen
 class Pulse:
-    """One look. `pacers`: the worst lateness of each call since it began, in seconds, by name.
-
-    `listener` says why nobody is let in, "" where somebody is.
+    """One look. `pacers`: the worst lateness of each call since the look before, in seconds, by
+    name. `listener` says why nobody is let in, "" where somebody is.
     """
 
     scheduler_s: float
     pacers: Mapping[str, float] = field(factory=dict)
     listener: str = ""
 
-
-@define
-class Vitals:
-    """Judges one look after the other."""
-
-    _worst: dict[str, float] = field(factory=dict)
-
-    def ailment(self, pulse: Pulse) -> str:
+    @property
+    def ailment(self) -> str:
         """What is the matter, in words for the log; "" where nothing is."""
-        pacer_s = self._pacer_s(pulse.pacers)
+        pacer_s = max(self.pacers.values(), default=0.0)
         ailments = (
-            (pulse.scheduler_s > SCHEDULER_S, f"tasks wake {pulse.scheduler_s:.1f} s late"),
+            (self.scheduler_s > SCHEDULER_S, f"tasks wake {self.scheduler_s:.1f} s late"),
             (pacer_s > PACER_S, f"a call's audio went out {pacer_s:.1f} s late"),
-            (bool(pulse.listener), f"nobody is let in: {pulse.listener}"),
+            (bool(self.listener), f"nobody is let in: {self.listener}"),
         )
         return "; ".join(told for is_so, told in ailments if is_so)
-
-    def _pacer_s(self, pacers: Mapping[str, float]) -> float:
-        """The worst lateness since the last look, as far as it is a call's worst so far."""
-        before, self._worst = self._worst, dict(pacers)
-        return max((late for name, late in pacers.items() if late > before.get(name, 0)), default=0)

@@ -11,7 +11,7 @@ import trio
 from attrs import frozen
 
 from voiced.ops.systemd import Notifier
-from voiced.ops.vitals import LISTENER_S, Pulse, Vitals
+from voiced.ops.vitals import LISTENER_S, Pulse
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +39,13 @@ class Watchdog:
 
         It sleeps to absolute deadlines, as the pacers do, and suffers what those suffer.
         """
-        vitals, ailing = Vitals(), ""
+        ailing = ""
         every_s = self.within_s / LOOKS
         due = trio.current_time()
         while True:
             late_s = trio.current_time() - due
             listener = await self._asked(every_s)
-            ailment = vitals.ailment(Pulse(late_s, self.pacers(), listener))
+            ailment = Pulse(late_s, self.pacers(), listener).ailment
             if not ailment:
                 self.notifier.tell(WATCHDOG=1)
             if ailment and not ailing:
