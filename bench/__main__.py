@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import answers, calls, report, resampler, steps, web
+from bench import answers, calls, daemon, report, resampler, steps, web
 from bench.table import Extent, Table
 
 MEASUREMENTS: Mapping[str, Callable[[Extent], list[Table]]] = {
@@ -14,6 +14,7 @@ MEASUREMENTS: Mapping[str, Callable[[Extent], list[Table]]] = {
     "calls": calls.measure,
     "web": web.measure,
     "answers": answers.measure,
+    "daemon": daemon.measure,
 }
 
 
