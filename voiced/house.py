@@ -28,6 +28,7 @@ from voiced.errors import CallRefused
 from voiced.ops.log import call_sid
 from voiced.ops.metrics import Exposition
 from voiced.ops.metrics_sources import Sources
+from voiced.ops.presence import marked
 from voiced.ops.slowtask import SlowTaskWatch
 from voiced.records.feed import Feed
 from voiced.records.metrics import Metrics
@@ -101,7 +102,7 @@ class Front:
         allowed = Destinations(
             settings.twilio.phone_number, limits.allowed_prefixes, limits.denied_prefixes
         )
-        placing = Placing(settings, self.switchboard, self.carrier, allowed)
+        placing = Placing(settings, self.switchboard, self.carrier, allowed, self.tokens.at)
         return Api(settings, placing, self.recorder, self.feed, outbound)
 
 
@@ -173,8 +174,12 @@ class House:
         self.listening.renew(self.front.door(settings), api, gate, self.capacity)
 
 
-def build(settings: Settings, http: httpx.AsyncClient, carrier_http: httpx.AsyncClient) -> House:
+def build(
+    settings: Settings, http: httpx.AsyncClient, carrier_http: httpx.AsyncClient, at: str = ""
+) -> House:
     """Connects to nothing and opens nothing.
+
+    `at` is the daemon's name, where others share its port: URLs for Twilio hold it.
 
     `carrier_http` is a client of its own: an order to place a call must not go out on a
     connection that has idled for minutes, since it cannot be repeated.
@@ -186,12 +191,12 @@ def build(settings: Settings, http: httpx.AsyncClient, carrier_http: httpx.Async
     editions = Editions(_edition(settings, http, book, partial(_took_over, metrics)))
     capacity = Capacity(settings, http)
     carrier = Carrier(settings.twilio, carrier_http)
-    errands = Errands(carrier, settings.server.public_url.rstrip("/") + AFTER)
+    errands = Errands(carrier, marked(settings.server.public_url.rstrip("/") + AFTER, at))
     register = Register(capacity, metrics, settings.server.max_calls)
     folder = recordings(settings) if settings.records.recording else None
     switchboard = Switchboard(register, editions.persona, errands, folder)
     afterwards = Afterwards(register, errands)
-    front = Front(switchboard, afterwards, errands, carrier, recorder, feed, metrics)
+    front = Front(switchboard, afterwards, errands, carrier, recorder, feed, metrics, Tokens(at))
     outbound = RateLimit(settings.limits.outbound_per_minute)
     requests = RateLimit(settings.limits.requests_per_minute)
     api, gate = front.api(settings, outbound), Gate(settings.api, requests)

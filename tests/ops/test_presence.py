@@ -1,13 +1,15 @@
 """Daemons that share a listening socket find each other."""
 
 import os
+import re
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from voiced.ops import presence
-from voiced.ops.presence import PLACES, Presence, Sign
+from voiced.ops.presence import BACKLOG, PLACES, Presence, Sign, marked
 
 
 @pytest.fixture
@@ -104,3 +106,73 @@ def test_another_user_does_not_count(
     theirs.show(Sign.SERVING)
     monkeypatch.setattr(presence.os, "getuid", lambda: 12_345)
     assert ours.others(Sign.SERVING) == 0
+
+
+# --- doors ----------------------------------------------------------------------------------------
+
+
+def test_a_door_is_reached_by_its_name(two: tuple[Presence, Presence]) -> None:
+    ours, theirs = two
+    door = theirs.open_door()
+    assert door
+    assert re.fullmatch(r"[0-9a-f]{8}", theirs.name)
+    with door:
+        caller = ours.reach(theirs.name)
+        assert caller
+        with caller, door.accept()[0] as there:
+            caller.sendall(b"hello")
+            assert there.recv(9) == b"hello"
+        assert ours.reach("00000000") is None
+    assert ours.reach(theirs.name) is None
+
+
+def test_a_door_on_another_socket_is_not_reached(two: tuple[Presence, Presence]) -> None:
+    door = two[0].open_door()
+    assert door
+    with door, socket.create_server(("127.0.0.1", 0)) as other:
+        assert Presence([other.fileno()]).reach(two[0].name) is None
+
+
+def test_without_a_shared_socket_there_is_no_door() -> None:
+    alone = Presence(())
+    assert (alone.open_door(), alone.name, alone.reach("00000000")) == (None, "", None)
+
+
+def test_a_kernel_without_such_sockets_has_no_doors(
+    two: tuple[Presence, Presence], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence.secrets, "token_hex", lambda size: "0" * 200)
+    assert (two[0].open_door(), two[0].name) == (None, "")
+
+
+def test_another_user_s_door_is_not_taken(
+    two: tuple[Presence, Presence], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = two[0].open_door()
+    assert door
+    with door:
+        monkeypatch.setattr(presence.os, "getuid", lambda: 12_345)
+        assert two[1].reach(two[0].name) is None
+
+
+def test_a_door_at_which_too_many_wait_is_none(two: tuple[Presence, Presence]) -> None:
+    door = two[0].open_door()
+    assert door
+    with door, ExitStack() as callers:
+        for _ in range(BACKLOG + 1):
+            caller = two[1].reach(two[0].name)
+            assert caller
+            callers.enter_context(caller)
+        assert two[1].reach(two[0].name) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "said"),
+    [
+        ("/twilio/after", "", "/twilio/after"),
+        ("/twilio/after", "0123abcd", "/twilio/after?at=0123abcd"),
+        ("/twilio/whisper?call=CA1", "0123abcd", "/twilio/whisper?call=CA1&at=0123abcd"),
+    ],
+)
+def test_a_path_is_marked_with_a_name(path: str, name: str, said: str) -> None:
+    assert marked(path, name) == said

@@ -13,6 +13,7 @@ from voiced.carrier.destinations import Destinations
 from voiced.carrier.twilio import Carrier
 from voiced.config import OnMachine, Settings
 from voiced.errors import CallRefused, CarrierError
+from voiced.ops.presence import marked
 from voiced.records.model import Direction
 from voiced.wire.twilio_rest import Machine, NewCall
 
@@ -28,12 +29,13 @@ _MACHINES: Final = {
 
 @frozen
 class Placing:
-    """Places calls."""
+    """Places calls. `at` is the name of our daemon, where others share its port."""
 
     settings: Settings
     switchboard: Switchboard
     carrier: Carrier
     destinations: Destinations
+    at: str = ""
 
     async def place(self, to: str, agent: str, variables: Mapping[str, str]) -> Entry:
         """Has the carrier ring a number; returns once it has taken the order.
@@ -75,8 +77,8 @@ class Placing:
         return NewCall(
             to=to,
             sender=settings.twilio.phone_number,
-            url=f"{public}/twilio/voice?call={ours}",
-            status_callback=f"{public}/twilio/status?call={ours}",
+            url=marked(f"{public}/twilio/voice?call={ours}", self.at),
+            status_callback=marked(f"{public}/twilio/status?call={ours}", self.at),
             time_limit_s=round(chosen.max_call_s + GOODBYE_S + SLACK_S),
             ring_s=settings.twilio.ring_s,
             machine=_MACHINES[chosen.on_machine],

@@ -81,7 +81,7 @@ class _Run:
 
     async def live(self, settings: Settings, started: Callable[[], None]) -> None:
         async with http_client() as http, httpx.AsyncClient() as rest, webhook_client() as posting:
-            house = build(settings, http, rest)
+            house = build(settings, http, rest, self.port.presence.name)
             async with trio.open_nursery() as records:
                 # Outside of all else: what a call's end puts on record must still find it.
                 await records.start(house.recorder.run)

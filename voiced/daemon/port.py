@@ -15,6 +15,7 @@ from voiced.house import House
 from voiced.ops.presence import Presence, Sign
 from voiced.ops.systemd import listeners_from
 from voiced.ops.watchdog import any_certificate, here, knock
+from voiced.web.forward import Forwarder
 from voiced.web.server import open_listeners
 
 log = logging.getLogger(__name__)
@@ -26,13 +27,17 @@ Listener = trio.abc.Listener[trio.abc.Stream]
 
 @frozen
 class Port:
-    """Cancelling `serving` closes all its sockets. `addresses`: where it is reached from here."""
+    """Cancelling `serving` closes `listeners`. `addresses`: where it is reached from here.
+
+    `door` is where daemons that share them hand on what is ours. It stays open to the end.
+    """
 
     listeners: Sequence[Listener]
     addresses: Sequence[tuple[str, int]]
     presence: Presence
     serving: trio.CancelScope
     certificate: ssl.SSLContext | None
+    door: Listener | None
 
     async def serve(self, house: House, handlers: trio.Nursery, ready: trio.Event) -> None:
         """Lets guests in, whose connections live in `handlers`, until `serving` is cancelled.
@@ -40,6 +45,9 @@ class Port:
         Where another daemon serves the port, that begins when we are `ready`, not before: some
         of its callers would come to us, and so would the webhooks of its calls.
         """
+        house.listening.forwarder = Forwarder(self.presence)
+        if self.door:
+            handlers.start_soon(house.listening.serve, [self.door], handlers)
         with self.serving:
             if self.presence.others(Sign.SERVING):
                 await ready.wait()
@@ -73,18 +81,24 @@ async def open_port(server: Server) -> AsyncIterator[Port]:
     sockets = [_plain(each).socket for each in listeners]
     presence = Presence([each.fileno() for each in sockets] if shared else ())
     presence.show(Sign.ALIVE)
+    door = _door(presence)
     addresses = [here(each.getsockname()) for each in sockets]
     if server.port not in [number for _, number in addresses]:
         numbers = {"port": addresses[0][1], "server_port": server.port}
         log.warning("voiced's own commands ask at server.port", extra={"fields": numbers})
     certificate = any_certificate() if server.tls else None
     try:
-        yield Port(listeners, addresses, presence, trio.CancelScope(), certificate)
+        yield Port(listeners, addresses, presence, trio.CancelScope(), certificate, door)
     finally:
         presence.hide(*Sign)
         with trio.move_on_after(CLOSE_S, shield=True):
-            for listener in listeners:
+            for listener in [*listeners, door] if door else listeners:
                 await listener.aclose()
+
+
+def _door(presence: Presence) -> Listener | None:
+    door = presence.open_door()
+    return trio.SocketListener(trio.socket.from_stdlib_socket(door)) if door else None
 
 
 def _plain(listener: Listener) -> trio.SocketListener:

@@ -7,11 +7,15 @@ take the other's live calls for those of a crash. So each holds abstract Unix so
 are made of the shared socket's inode, which is the same in all processes. The kernel takes them
 down with their process, however that ends.
 
+Each also has a name and a door: another abstract socket, where the others hand on what Twilio asks
+of its calls (`marked`). It is no way in that the port is not.
+
 Source: unix(7), "Abstract sockets", SO_PEERCRED.
 """
 
 import logging
 import os
+import secrets
 import socket
 import struct
 from collections.abc import Sequence
@@ -23,6 +27,8 @@ log = logging.getLogger(__name__)
 
 PLACES: Final = 4
 """The daemon, its stand-in, and one of each that still ends its calls."""
+
+BACKLOG: Final = 128
 
 _CREDENTIALS: Final = struct.Struct("iII")
 
@@ -41,6 +47,40 @@ class Presence:
         """`shared` are the files of the listening sockets."""
         self._inode = os.fstat(shared[0]).st_ino if shared else 0
         self._held: dict[Sign, tuple[str, socket.socket]] = {}
+        self.name = ""
+        """By which others reach us: 8 hexadecimal digits, or "" where nobody does."""
+
+    def open_door(self) -> socket.socket | None:
+        """A listening socket for what others hand on, which gives us a `name`; the caller closes
+        it. None where nobody shares our port, or the kernel has no such sockets."""
+        if not self._inode:
+            return None
+        name = secrets.token_hex(4)
+        door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with suppress(OSError):
+            door.bind(self._door(name))
+            door.listen(BACKLOG)
+            self.name = name
+            return door
+        door.close()
+        return None
+
+    def reach(self, name: str) -> socket.socket | None:
+        """A connection to the door of this daemon, which the caller closes; None where no daemon
+        of our user on our port has the name, or so many wait at its door that it must be stuck."""
+        if not self._inode:
+            return None
+        caller = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        caller.settimeout(0)
+        with suppress(OSError):
+            caller.connect(self._door(name))
+            if _is_of_our_user(caller):
+                return caller
+        caller.close()
+        return None
+
+    def _door(self, name: str) -> str:
+        return f"\0voiced/{self._inode}/door/{name}"
 
     def show(self, sign: Sign) -> None:
         """From now on others can see it."""
@@ -82,7 +122,17 @@ def _is_held(name: str) -> bool:
             return True
         except OSError:
             return False
-        size = _CREDENTIALS.size
-        held = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-        _, user, _ = _CREDENTIALS.unpack(held)
-        return bool(user == os.getuid())
+        return _is_of_our_user(caller)
+
+
+def _is_of_our_user(caller: socket.socket) -> bool:
+    """Whether the one at the other end is; anybody may take an abstract name."""
+    held = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, user, _ = _CREDENTIALS.unpack(held)
+    return bool(user == os.getuid())
+
+
+def marked(path: str, name: str) -> str:
+    """A path or URL for Twilio to come back to, with the name of the daemon that it comes back
+    to; as it is where that has none."""
+    return f"{path}{'&' if '?' in path else '?'}at={name}" if name else path

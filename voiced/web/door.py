@@ -9,6 +9,7 @@ from voiced.call.afterwards import Afterwards
 from voiced.call.errands import Errands
 from voiced.call.switchboard import Switchboard
 from voiced.config import Settings
+from voiced.ops.presence import marked
 from voiced.web.tokens import Tokens
 from voiced.wire import signature
 
@@ -36,6 +37,10 @@ class Door:
     def public_url(self, path: str) -> str:
         """A path of ours, with its query, as Twilio calls it."""
         return self.settings.server.public_url.rstrip("/") + path
+
+    def hook_url(self, path: str) -> str:
+        """The same for Twilio to come back to: to this daemon, where others share its port."""
+        return self.public_url(marked(path, self.tokens.at))
 
     def media_url(self, path: str) -> str:
         """A path of ours as the `ws://` or `wss://` address that Twilio connects to."""

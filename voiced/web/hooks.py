@@ -146,13 +146,13 @@ class Hooks:
         return self._connect(entry)
 
     def _connect(self, entry: Entry) -> Response:
-        token = secrets.token_urlsafe(24)
+        token = self.door.tokens.prefix + secrets.token_urlsafe(24)
         self.door.tokens.mint(token, entry.sid, trio.current_time())
         document = twiml.connect(
             self.door.media_url(f"{MEDIA_PATH}{token}"),
             {"agent": entry.parties.agent[:100]},
-            self.door.public_url(AFTER),
-            self.door.public_url(STATUS),
+            self.door.hook_url(AFTER),
+            self.door.hook_url(STATUS),
         )
         return _xml(document)
 
@@ -180,11 +180,11 @@ class Hooks:
                 return self._connect(entry)
             case next_steps.Dial(entry=entry, transfer=transfer):
                 self.door.errands.limit(entry.sid, TRANSFER_S)
-                whisper = self.door.public_url(f"{WHISPER}?call={entry.sid}")
+                whisper = self.door.hook_url(f"{WHISPER}?call={entry.sid}")
                 document = twiml.dial(
                     transfer.number,
                     self.door.settings.twilio.phone_number or None,
-                    action=self.door.public_url(DIALLED),
+                    action=self.door.hook_url(DIALLED),
                     whisper=whisper if transfer.warm else None,
                 )
                 return _xml(document)

@@ -23,12 +23,14 @@ from voiced.engines.capacity import Capacity
 from voiced.errors import CallRefused, StartupError, WireError
 from voiced.ops.busy import Busy
 from voiced.ops.metrics import Exposition
+from voiced.ops.presence import Presence
 from voiced.ops.shortcut import shortened
 from voiced.ops.sparing import Sparing
 from voiced.web import media
 from voiced.web.api import Api
 from voiced.web.app import create_app
 from voiced.web.door import SIGNATURE, Door
+from voiced.web.forward import Forwarder
 from voiced.web.front import (
     CLOSE_S,
     GONE,
@@ -79,6 +81,7 @@ class Listening:
         self._context = WorkerContext(None)
         self._crowd = Crowd(MAX_GUESTS)
         self.exchanges = Busy()
+        self.forwarder = Forwarder(Presence(()))
         self._warned: defaultdict[str, Sparing] = defaultdict(Sparing)
 
     def renew(self, door: Door, api: Api, gate: Gate, capacity: Capacity) -> None:
@@ -121,6 +124,8 @@ class Listening:
 
     async def _exchange(self, stream: trio.abc.Stream, head: Head) -> None:
         """One request and its answer, by hypercorn and the application."""
+        if await self.forwarder.took(stream, head):
+            return
         http = Rewound(stream, head.alone(), EXCHANGE_S)
         state = ConnectionState({})
         try:
@@ -133,6 +138,8 @@ class Listening:
             log.debug("a guest's connection broke: %r", group.exceptions)
 
     async def _media(self, stream: trio.abc.Stream, head: Head, visit: Visit) -> None:
+        if await self.forwarder.took(stream, head):
+            return None
         offer = media.accept(head.received.removesuffix(head.body))
         if offer is None:
             return await refuse(stream, HTTPStatus.BAD_REQUEST)

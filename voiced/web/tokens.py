@@ -26,9 +26,16 @@ class _Grant:
 class Tokens:
     """The tokens that have been minted and not redeemed, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, at: str = "") -> None:
+        """`at` is the name of our daemon, where others share its port (`ops.presence`)."""
         self._grants: OrderedDict[str, _Grant] = OrderedDict()
         self._of: dict[str, str] = {}
+        self.at = at
+
+    @property
+    def prefix(self) -> str:
+        """What a token is to begin with, so that its upgrade finds the daemon that knows it."""
+        return f"{self.at}." if self.at else ""
 
     def mint(self, token: str, call_sid: str, now: float) -> None:
         """Makes `token`, which must be unguessable, good for one upgrade of this call.
