@@ -10,7 +10,7 @@ ASYNC_RULES := --enable=ASYNC,ASYNC900,ASYNC912,ASYNC913 --disable=ASYNC127,ASYN
   --startable-in-context-manager=run,run_exchange,run_lab,serve
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test check cov bench deb lock format clean
+.PHONY: help setup demo test check cov bench deb test-deb lock format clean
 
 help:
 	@grep -E '^# make' Makefile | sed 's/^# //'
@@ -47,6 +47,10 @@ bench: setup
 # make deb    builds dist/voiced_VERSION_all.deb, for Debian and Ubuntu
 deb:
 	@bash packaging/deb/build.sh
+
+# make test-deb  builds it, and tries it in booted systems; as root
+test-deb:
+	@bash packaging/deb/test.sh
 
 # make lock   pins the newest dependencies that fit pyproject.toml
 lock: setup
