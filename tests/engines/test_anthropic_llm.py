@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import trio
+from llm_forms import ASKED, NOTES, TRANSFER, answered
 from llm_house import (
     ANTHROPIC,
     HEAD,
@@ -21,8 +22,8 @@ from llm_house import (
 
 from voiced.config.models import Effort, Thinking
 from voiced.dialog.history import Message, Role
-from voiced.dialog.tools import Tool
-from voiced.engines.roles import Completion, ToolCall
+from voiced.dialog.tools import Tool, ToolCall
+from voiced.engines.roles import Completion
 from voiced.errors import EngineBroken, EngineRefused, RequestRefused
 
 
@@ -137,3 +138,34 @@ async def test_an_unknown_model_is_named_with_what_to_check(house, autojump_cloc
     failed = await house(failing(404, ANTHROPIC.error("not_found_error"))).failure()
     assert "no model claude-haiku-5-5" in str(failed)
     assert "stands without /v1" in str(failed)
+
+
+async def test_a_round_is_the_answer_and_the_results_alone(house, autojump_clock):
+    ours = house(answering(*ANTHROPIC.whole))
+    await answered(ours, messages=[ASKED], tools=[TRANSFER])
+    use = {"type": "tool_use", "id": "call_1", "name": "transfer", "input": {"to": "kitchen"}}
+    result = {"type": "tool_result", "tool_use_id": "call_1", "content": "nobody there"}
+    assert ours.body()["messages"] == [
+        {"role": "user", "content": "…"},
+        {"role": "assistant", "content": [{"type": "text", "text": "Wait."}, use]},
+        {"role": "user", "content": [result]},
+    ]
+
+
+async def test_the_form_stands_beside_the_effort(house, autojump_clock):
+    ours = house(answering(*ANTHROPIC.whole), effort=Effort.HIGH)
+    await answered(ours, NOTES)
+    schema = {**NOTES.schema, "additionalProperties": False}
+    form = {"type": "json_schema", "schema": schema}
+    assert ours.body()["output_config"] == {"effort": "high", "format": form}
+
+
+async def test_an_effort_that_is_refused_is_told_also_where_the_form_was(house, autojump_clock):
+    refusal = ANTHROPIC.error("invalid_request_error", "output_config: Extra inputs are not ...")
+    ours = house(failing(400, refusal), effort=Effort.HIGH)
+    with pytest.raises(EngineRefused, match="another effort or none"):
+        await answered(ours, NOTES)
+    assert [list(ours.body(n)["output_config"]) for n in range(2)] == [
+        ["effort", "format"],
+        ["effort"],
+    ]

@@ -10,16 +10,17 @@ from hypothesis import strategies as st
 from stories import FakeLlm, Late, Uses
 from trio.testing import MockClock
 
-from voiced.dialog.history import Message, Role
-from voiced.dialog.tools import Tool
+from voiced.dialog.history import Message, Role, Told
+from voiced.dialog.tools import Round, Tool, ToolCall, Used
 from voiced.engines.breaker import Breakers, BreakerState
 from voiced.engines.fallback import Failover
 from voiced.engines.fallback_llm import GO_ON, FallbackLlm, FallbackLlmTiming
-from voiced.engines.roles import Completion, Llm
+from voiced.engines.roles import AsJson, Completion, Form, InWords, Llm
 from voiced.errors import EngineAtCapacity, EngineBroken, EngineError, EngineRefused, EngineTimeout
 
 ASKED = (Message(Role.SYSTEM, "You are a test."), Message(Role.CALLER, "When do you open?"))
 TOOLS = (Tool("hang_up", "Ends the call."),)
+NOTES = AsJson("notes", {"type": "object", "properties": {"day": {"type": "string"}}})
 
 
 def broken(kind: type[EngineError] = EngineBroken) -> EngineError:
@@ -39,7 +40,12 @@ class House:
     def llm(self) -> FallbackLlm:
         return FallbackLlm(self.models, self.breakers, self.timing, self.told.append)
 
-    async def ask(self, pieces: list[str] | None = None) -> tuple[str, Completion]:
+    async def ask(
+        self,
+        pieces: list[str] | None = None,
+        form: Form | None = None,
+        asked: Sequence[Told] = ASKED,
+    ) -> tuple[str, Completion]:
         """What is sent, and how it ended; `pieces` has it also when it ends badly."""
         pieces = [] if pieces is None else pieces
         out, text = trio.open_memory_channel[str](8)
@@ -50,7 +56,7 @@ class House:
             nonlocal completion, failure
             with out:
                 try:
-                    completion = await self.llm.complete(ASKED, out, TOOLS)
+                    completion = await self.llm.complete(asked, out, TOOLS, form)
                 except EngineError as error:
                     failure = error
 
@@ -111,7 +117,7 @@ async def test_a_model_just_in_time_is_not_given_up(autojump_clock: MockClock) -
 async def test_blank_text_is_no_text(autojump_clock: MockClock) -> None:
     @define
     class Blank(FakeLlm):
-        async def complete(self, messages, text, tools=()):
+        async def complete(self, messages, text, tools=(), form=None):
             await text.send("\n")
             await trio.sleep_forever()
 
@@ -228,6 +234,20 @@ async def test_nothing_is_sent_after_a_barge_in(autojump_clock: MockClock) -> No
     assert len(pieces) == count
 
 
+async def test_a_model_that_says_no_more_is_given_up_for_the_spare(
+    autojump_clock: MockClock,
+) -> None:
+    @define
+    class Stuck(FakeLlm):
+        async def complete(self, messages, text, tools=(), form=None):
+            await text.send("We open at ")
+            await trio.sleep_forever()
+
+    home = House([Stuck(name="local"), FakeLlm(["nine"], "cloud")])
+    assert (await home.ask())[0].split() == ["We", "open", "at", "nine"]
+    assert "no more text within 2.5 s" in home.told[0].message
+
+
 async def test_a_reader_that_is_slow_does_not_make_a_model_late(
     autojump_clock: MockClock,
 ) -> None:
@@ -304,7 +324,7 @@ def test_wherever_models_break_no_word_is_lost_or_said_twice(cuts: list[int], be
 
         cut: int = len(WORDS)
 
-        async def complete(self, messages, text, tools=()):
+        async def complete(self, messages, text, tools=(), form=None):
             said = messages[-2].text.split() if messages[-1].text == GO_ON else []
             for word in WORDS[len(said) if begins == "on" else 0 : self.cut]:
                 await text.send(word + " ")
@@ -322,4 +342,68 @@ async def test_a_bug_in_a_model_is_not_taken_for_its_failure(autojump_clock: Moc
     home = house([ValueError("a bug")], [])
     with pytest.RaisesGroup(ValueError, flatten_subgroups=True):
         await home.ask()
+    assert home.told == []
+
+
+async def test_the_form_is_passed_on_to_whoever_answers(autojump_clock: MockClock) -> None:
+    home = house([("We open at", broken())], ["at nine"])
+    assert (await home.ask(form=InWords()))[0].split() == ["We", "open", "at", "nine"]
+    assert [each.forms for each in home.models] == [[InWords()], [InWords()]]
+    await home.ask()
+    assert home.models[0].forms[-1] is None
+
+
+async def test_a_spare_goes_on_behind_a_round(autojump_clock: MockClock) -> None:
+    made = Round((Used(ToolCall("", "hang_up", "{}"), "not yet"),))
+    home = house([("We open at", broken())], ["nine"])
+    await home.ask(asked=(*ASKED, made))
+    assert home.models[1].asked == [
+        (*ASKED, made, Message(Role.AGENT, "We open at "), Message(Role.CALLER, GO_ON))
+    ]
+
+
+async def test_json_comes_whole_and_at_once(autojump_clock: MockClock) -> None:
+    home, pieces = house(['{"day": "monday"}'], []), []
+    assert (await home.ask(pieces, NOTES))[0] == '{"day": "monday"} '
+    assert len(pieces) == 1
+
+
+async def test_json_that_breaks_off_is_begun_anew(autojump_clock: MockClock) -> None:
+    home, pieces = house([('{"day": "mon', broken())], ['{"day": "monday"}']), []
+    text, completion = await home.ask(pieces, NOTES)
+    assert text == '{"day": "monday"} '
+    assert len(pieces) == 1
+    assert completion.finish_reason == "stop"
+    assert home.models[1].asked == [ASKED]
+    assert home.models[1].forms == [NOTES]
+    assert [each.spare for each in home.told] == ["cloud"]
+
+
+async def test_json_with_no_spare_left_is_not_sent_in_part(autojump_clock: MockClock) -> None:
+    home, pieces = house([('{"day": "mon', broken())]), []
+    with pytest.raises(EngineBroken):
+        await home.ask(pieces, NOTES)
+    assert pieces == []
+
+
+async def test_tools_asked_for_instead_of_json_come_with_the_completion(
+    autojump_clock: MockClock,
+) -> None:
+    pieces = []
+    _, completion = await house([Uses("hang_up")], []).ask(pieces, NOTES)
+    assert [call.name for call in completion.tool_calls] == ["hang_up"]
+    assert pieces == []
+
+
+async def test_nobody_waits_for_json_so_no_model_is_given_up(autojump_clock: MockClock) -> None:
+    @define
+    class Slow(FakeLlm):
+        async def complete(self, messages, text, tools=(), form=None):
+            for piece in ('{"day": ', "1}"):
+                await trio.sleep(9)
+                await text.send(piece)
+            return Completion("stop")
+
+    home = House([Slow(name="local"), FakeLlm(name="cloud")])
+    assert (await home.ask(form=NOTES))[0] == '{"day": 1}'
     assert home.told == []

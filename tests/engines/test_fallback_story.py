@@ -20,8 +20,8 @@ class Minds(FakeLlm):
         self.asked = models[0].asked
         self.all = FallbackLlm(models, Breakers(), FallbackLlmTiming(), told.append)
 
-    async def complete(self, messages, text, tools=()):
-        return await self.all.complete(messages, text, tools)
+    async def complete(self, messages, text, tools=(), form=None):
+        return await self.all.complete(messages, text, tools, form)
 
 
 class Voices(FakeTts):

@@ -1,10 +1,13 @@
 """What every LLM does alike, whichever dialect its server speaks."""
 
+import json
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
 import trio
 from engine_peers import Line, refused, unknown_host
+from llm_forms import ASKED, NOTES, TRANSFER, answered
 from llm_house import (
     ANTHROPIC,
     HEAD,
@@ -21,7 +24,7 @@ from llm_house import (
 )
 
 from voiced.engines.http import http_client
-from voiced.engines.roles import Completion
+from voiced.engines.roles import Completion, InWords
 from voiced.errors import (
     EngineAtCapacity,
     EngineBroken,
@@ -350,3 +353,154 @@ async def test_warming_a_server_that_is_not_there_says_so(house, autojump_clock)
     ours.backend.failures = [refused()]
     with pytest.raises(EngineBroken, match="nothing listens"):
         await ours.llm.warm()
+
+
+# --- rounds and forms --------------------------------------------------------------------------
+
+
+def in_form(body: dict) -> bool:
+    return "response_format" in body or "format" in body.get("output_config", {})
+
+
+def fallen(house, tongue, message: str, status: int = 400):
+    """Refuses the first request, and takes what comes then."""
+    refusal = tongue.error("invalid_request_error", message)
+    return house(failing(status, refusal), answering(*tongue.whole))
+
+
+async def test_a_round_that_was_made_is_told(tongue, house, autojump_clock):
+    ours = house(answering(*tongue.whole))
+    await answered(ours, messages=[*MESSAGES, ASKED], tools=[TRANSFER])
+    told = ours.body()["messages"][-2:]
+    assert [each["role"] for each in told] == [
+        "assistant",
+        "tool" if tongue is OPENAI else "user",
+    ]
+    sent = json.dumps(told)
+    assert sent.count('"call_1"') == 2
+    assert "nobody there" in sent
+    assert "Wait." in sent
+
+
+async def test_an_answer_in_words_may_ask_for_no_tool(tongue, house, autojump_clock):
+    ours = house(answering(*tongue.whole))
+    assert (await answered(ours, InWords(), tools=[TRANSFER]))[0] == "Yes, we are."
+    body = ours.body()
+    assert body["tool_choice"] == ("none" if tongue is OPENAI else {"type": "none"})
+    assert len(body["tools"]) == 1
+    assert not in_form(body)
+    await answered(ours, tools=[TRANSFER])
+    assert "tool_choice" not in ours.body(1)
+
+
+async def test_an_answer_as_json_is_asked_for_in_its_form(tongue, house, autojump_clock):
+    ours = house(answering(*tongue.whole))
+    assert (await answered(ours, NOTES, tools=[TRANSFER]))[0] == "Yes, we are."
+    assert len(ours.requests) == 1
+    assert in_form(ours.body())
+    assert "tool_choice" in ours.body()
+
+
+REFUSALS = [
+    "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.",
+    "Invalid schema for response_format 'notes': In context=(), 'oneOf' is not permitted.",
+    "This model does not support response format `json_schema`.",
+    "`response_format` does not support streaming",
+    "json mode cannot be combined with tool/function calling",
+    'response_format type must be one of "text" or "json_object", but got: json_schema',
+    "The provided JSON schema contains features not supported by xgrammar.",
+    "Failed to parse grammar",
+    "output_config.format: Extra inputs are not permitted",
+    "output_config: Extra inputs are not permitted",
+    "Schema is too complex for compilation.",
+    "This response_format type is unavailable now",
+]
+
+
+@pytest.mark.parametrize("message", REFUSALS)
+async def test_a_server_that_refuses_the_form_is_asked_without(
+    tongue, house, autojump_clock, caplog, message
+):
+    ours = fallen(house, tongue, message)
+    with caplog.at_level(logging.DEBUG, "voiced"):
+        assert (await answered(ours, NOTES, tools=[TRANSFER]))[0] == "Yes, we are."
+    assert [in_form(ours.body(n)) for n in range(2)] == [True, False]
+    assert "tool_choice" in ours.body(1)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("status", [422, 500, 501])
+async def test_a_server_may_refuse_it_as_if_the_fault_were_its_own(
+    tongue, house, autojump_clock, status
+):
+    ours = fallen(house, tongue, "invalid JSON schema in format", status)
+    assert (await answered(ours, NOTES))[0] == "Yes, we are."
+    assert len(ours.requests) == 2
+
+
+async def test_an_answer_that_was_no_json_is_asked_for_without_the_form(
+    tongue, house, autojump_clock
+):
+    ours = house(failing(400, tongue.error("json_validate_failed")), answering(*tongue.whole))
+    assert (await answered(ours, NOTES))[0] == "Yes, we are."
+
+
+async def test_a_server_that_refused_the_form_is_not_asked_for_one_again(
+    tongue, house, autojump_clock
+):
+    ours = fallen(house, tongue, REFUSALS[0])
+    for _ in range(2):
+        assert (await answered(ours, NOTES))[0] == "Yes, we are."
+    assert [in_form(ours.body(n)) for n in range(3)] == [True, False, False]
+
+
+async def test_a_form_counts_as_refused_only_if_the_rest_is_taken(tongue, house, autojump_clock):
+    refusal = failing(400, tongue.error("invalid_request_error", REFUSALS[0]))
+    ours = house(refusal, failing(401), answering(*tongue.whole))
+    with pytest.raises(EngineRefused, match="api_key"):
+        await answered(ours, NOTES)
+    await answered(ours, NOTES)
+    assert [in_form(ours.body(n)) for n in range(3)] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (400, "temperature: Extra inputs are not permitted", EngineRefused),
+        (400, "output_config.effort: not supported", EngineRefused),
+        (401, "response_format", EngineRefused),
+        (413, "json_schema", RequestRefused),
+    ],
+)
+async def test_what_has_nothing_to_do_with_the_form_is_raised(
+    tongue, house, autojump_clock, status, message, kind
+):
+    ours = fallen(house, tongue, message, status)
+    with pytest.raises(EngineRefused) as caught:
+        await answered(ours, NOTES)
+    assert type(caught.value) is kind
+    assert len(ours.requests) == 1
+
+
+async def test_without_a_form_no_refusal_is_of_it(tongue, house, autojump_clock):
+    failed = await fallen(house, tongue, REFUSALS[0]).failure()
+    assert type(failed) is EngineRefused
+    assert type(await house(failing(500, tongue.error("", REFUSALS[7]))).failure()) is EngineBroken
+
+
+async def test_an_error_in_mid_answer_asks_for_nothing_again(tongue, house, autojump_clock):
+    parts = [HEAD, tongue.begin, tongue.text('{"da'), tongue.mid_error("json_schema")]
+    ours = house(answering(*parts))
+    with pytest.raises(EngineBroken):
+        await answered(ours, NOTES)
+    assert len(ours.requests) == 1
+
+
+async def test_a_new_schema_is_given_time(tongue, house, autojump_clock):
+    begin, *rest = tongue.whole
+    ours = house(answering(begin, 20.0, *rest), answering(60.0))
+    assert (await answered(ours, NOTES))[0] == "Yes, we are."
+    began = trio.current_time()
+    with pytest.raises(EngineTimeout):
+        await answered(ours, NOTES)
+    assert trio.current_time() - began == pytest.approx(30)

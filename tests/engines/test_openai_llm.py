@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 import trio
+from llm_forms import ASKED, NOTES, TRANSFER, answered
 from llm_house import HEAD, LAST, OPENAI, Street, answering, choice, failing, openai_end, sse
 
 from voiced.config.models import ReasoningEffort
-from voiced.dialog.tools import Tool
-from voiced.engines.roles import Completion, ToolCall
+from voiced.dialog.tools import Tool, ToolCall
+from voiced.engines.roles import Completion, InWords
 from voiced.errors import EngineRefused, RequestRefused
 
 HANG_UP = Tool("hang_up", "Ends the call.")
@@ -132,3 +133,39 @@ async def test_a_call_that_the_model_malformed_is_asked_for_once_more(house, aut
     failed = await house(answering(HEAD, sse(malformed))).failure()
     assert type(failed) is RequestRefused
     assert "malformed call" in str(failed)
+
+
+async def test_a_malformed_answer_as_json_is_told(house, autojump_clock):
+    malformed = OPENAI.error("json_validate_failed")
+    ours = house(answering(HEAD, choice(content='{"da'), sse(malformed)))
+    with pytest.raises(RequestRefused, match="malformed JSON"):
+        await answered(ours, NOTES)
+    assert len(ours.requests) == 1
+
+
+async def test_a_round_is_the_answer_and_a_message_of_each_result(house, autojump_clock):
+    ours = house(answering(*OPENAI.whole))
+    await answered(ours, messages=[ASKED], tools=[TRANSFER])
+    function = {"name": "transfer", "arguments": '{"to": "kitchen"}'}
+    call = {"id": "call_1", "type": "function", "function": function}
+    assert ours.body()["messages"] == [
+        {"role": "assistant", "content": "Wait.", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "nobody there"},
+    ]
+
+
+async def test_a_server_that_calls_all_the_same_is_told_of(house, autojump_clock):
+    fragment = {"index": 0, "id": "call_1", "function": {"name": "hang_up", "arguments": "{}"}}
+    ours = house(answering(HEAD, choice(tool_calls=[fragment]), openai_end("tool_calls")))
+    _, completion = await answered(ours, InWords(), tools=[HANG_UP])
+    assert completion.tool_calls == (ToolCall("call_1", "hang_up", "{}"),)
+
+
+async def test_the_form_is_a_strict_schema(house, autojump_clock):
+    ours = house(answering(*OPENAI.whole))
+    await answered(ours, NOTES)
+    schema = {**NOTES.schema, "additionalProperties": False}
+    assert ours.body()["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "notes", "schema": schema, "strict": True},
+    }

@@ -13,10 +13,10 @@ from lab_websocket import until
 from voiced.config.engines import AnthropicLlm as Settings
 from voiced.config.secrets import Secret
 from voiced.dialog.history import Message, Role
-from voiced.dialog.tools import Tool
+from voiced.dialog.tools import Tool, ToolCall
 from voiced.engines.anthropic import AnthropicLlm
 from voiced.engines.http import http_client
-from voiced.engines.roles import Completion, ToolCall
+from voiced.engines.roles import Completion
 from voiced.errors import EngineAtCapacity, EngineBroken, EngineError, EngineRefused, RequestRefused
 from voiced.lab.anthropic import ERRORS, AnthropicFault, AnthropicServer
 from voiced.lab.anthropic_reply import ToolUse
@@ -105,6 +105,7 @@ async def test_goodbye_hangs_up_where_that_is_offered() -> None:
     assert without[-2]["delta"]["stop_reason"] == "end_turn"
 
 
+F = {"name": "f", "input_schema": {"type": "object"}}
 GET = {"type": "tool_use", "id": "t1", "name": "f", "input": {}}
 RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": "noon"}
 THANKS = {"type": "text", "text": "thank you"}
@@ -116,13 +117,20 @@ def turns(*contents: object) -> list[dict[str, object]]:
 
 
 async def test_a_tools_result_may_follow_it_and_text_the_result() -> None:
-    asked = ask(messages=turns("hello", [GET], [RESULT, THANKS]))
+    asked = ask(messages=turns("hello", [GET], [RESULT, THANKS]), tools=[F])
     async with running(AnthropicServer(timing=QUICK)) as client:
         answer = await client.post("/v1/messages", json=asked)
     assert answer.json()["content"][0]["text"].startswith("You are welcome.")
 
 
 OLD = "claude-haiku-4-5-20251001"
+
+
+def formed(named: dict[str, Any]) -> dict[str, Any]:
+    """A request for JSON with one property."""
+    properties = {"x": {"type": "string", **named}}
+    schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
 
 
 @pytest.mark.parametrize(
@@ -139,8 +147,39 @@ OLD = "claude-haiku-4-5-20251001"
         ({"messages": turns(" ")}, "text content blocks must be non-empty"),
         ({"messages": turns([])}, "content must be non-empty"),
         ({"messages": turns([7])}, "content should be"),
-        ({"messages": turns("a", [GET], "b")}, "`tool_use` ids"),
-        ({"messages": turns([RESULT])}, "`tool_use` ids"),
+        (
+            {"messages": turns("a", [GET], "b")},
+            "messages.1: `tool_use` ids were found without `tool_result` blocks immediately after: "
+            "t1. Each",
+        ),
+        ({"messages": turns("a", [GET])}, "without `tool_result` blocks immediately after: t1."),
+        (
+            {"messages": turns([RESULT])},
+            "messages.0.content.0: unexpected `tool_use_id` found in `tool_result` blocks: t1.",
+        ),
+        (
+            {"messages": turns("a", [GET], [RESULT]), "tools": []},
+            "Requests which include `tool_use` or `tool_result` blocks must define tools.",
+        ),
+        (
+            {"messages": turns("a", [GET], [RESULT], [GET], [RESULT])},
+            "messages.3.content.0: `tool_use` ids must be unique",
+        ),
+        ({"messages": turns("a", [GET, GET], [RESULT])}, "ids must be unique"),
+        (
+            {"messages": turns("a", [{**GET, "id": "functions.f:0"}], [RESULT])},
+            "messages.1.content.0.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'",
+        ),
+        (
+            {"messages": turns("a", [{**GET, "input": "{}"}], [RESULT])},
+            "messages.1.content.0.tool_use.input: Input should be a valid dictionary",
+        ),
+        ({"tool_choice": {"type": "none"}}, "tool_choice may only be specified while"),
+        ({"tool_choice": {"type": "no"}, "tools": [F]}, "tool_choice.type: Input should be"),
+        ({"output_config": {"format": {"type": "json"}}}, "output_config.format.type: Input"),
+        (formed({"minLength": 1}), "For 'string' type, property 'minLength' is not supported"),
+        (formed({"type": "array", "minItems": 2}), "'minItems' values other than 0 or 1"),
+        (formed({"type": "object"}), "'additionalProperties' must be explicitly set to false"),
         ({"messages": turns("a", [GET], [THANKS, RESULT])}, "before any text"),
         ({"system": 7}, "content should be"),
         ({"tools": [{"type": "function"}]}, "tools.0"),
@@ -174,6 +213,9 @@ async def test_what_anthropic_refuses_is_refused(change: dict[str, Any], message
         {"thinking": {"type": "disabled"}, "output_config": {"effort": "high"}},
         {"system": [{"type": "text", "text": "Be brief."}]},
         {"tools": []},
+        {"tools": [F], "tool_choice": {"type": "none"}},
+        formed({"format": "date"}),
+        formed({"type": "array", "minItems": 1, "items": {"anyOf": [{"type": "null"}]}}),
     ],
     ids=str,
 )
@@ -181,6 +223,20 @@ async def test_what_anthropic_takes_is_taken(change: dict[str, Any]) -> None:
     async with running(AnthropicServer(timing=QUICK)) as client:
         answer = await client.post("/v1/messages", json={**ask("hello"), **change})
     assert answer.status_code == 200
+
+
+async def test_the_results_of_a_tool_are_no_words_of_the_callers() -> None:
+    asked = ask(messages=turns("what time do you open", [GET], [RESULT]), tools=[F])
+    async with running(AnthropicServer(timing=QUICK)) as client:
+        answer = await client.post("/v1/messages", json=asked)
+    assert answer.json()["content"][0]["text"].startswith("We are open from noon")
+
+
+async def test_a_tool_that_may_not_be_asked_for_is_not() -> None:
+    options: dict[str, Any] = {"tools": [F], "tool_choice": {"type": "none"}}
+    async with running(AnthropicServer(timing=QUICK, uses=(ToolUse("f"),))) as client:
+        events = await stream(client, "hello", **options)
+    assert events[-2]["delta"]["stop_reason"] == "end_turn"
 
 
 async def test_what_is_missing_is_named() -> None:

@@ -85,7 +85,7 @@ async def test_a_tools_result_can_be_sent_back() -> None:
         thanks = {"type": "text", "text": "thank you"}
         back = [{"role": "assistant", "content": first.content},
                 {"role": "user", "content": [result, thanks]}]  # fmt: skip
-        return client.messages.create(**{**ASK, "messages": ASK["messages"] + back})
+        return client.messages.create(**{**ASK, "messages": ASK["messages"] + back}, tools=[TOOL])
 
     async with judging(server) as judge:
         message = await judge(converse)

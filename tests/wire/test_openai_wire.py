@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openai.types.chat import ChatCompletionChunk
+from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+from openai.types.shared_params import ResponseFormatJSONSchema
+from pydantic import TypeAdapter
 
 from voiced.errors import WireError
 from voiced.wire.answer import Answered
 from voiced.wire.api_error import ApiError
-from voiced.wire.openai import ChatOptions, ChatStream, chat_request
+from voiced.wire.json_schema import NamedSchema
+from voiced.wire.openai import ChatOptions, ChatStream, chat_messages, chat_request
+from voiced.wire.rounds import Called, Use
 from voiced.wire.sse import SseParser
 from voiced.wire.tool_calls import ToolCall
 
@@ -226,3 +230,100 @@ def test_the_limit_goes_by_the_name_that_the_server_knows() -> None:
 def test_a_request_can_always_be_sent() -> None:
     sent = chat_request(ChatOptions("m"), [{"role": "user", "content": "é\ud83d"}])
     assert json.loads(sent)["messages"][0]["content"] == "é"
+
+
+# --- rounds and forms --------------------------------------------------------------------------
+
+TIMES = Called(
+    (
+        Use("call_a1", "get_time", '{"tz":"Europe/Paris"}', "10:00"),
+        Use("call_b2", "get_weather", "{}", '{"sky": "rain"}'),
+    ),
+    "Let me see.",
+)
+
+
+def test_an_answer_with_calls_is_followed_by_a_message_for_each() -> None:
+    told = chat_messages([("user", "Well?"), TIMES, ("assistant", "Rain."), ("user", "Thanks.")])
+    assert told == [
+        {"role": "user", "content": "Well?"},
+        {
+            "role": "assistant",
+            "content": "Let me see.",
+            "tool_calls": [
+                {
+                    "id": "call_a1",
+                    "type": "function",
+                    "function": {"name": "get_time", "arguments": '{"tz":"Europe/Paris"}'},
+                },
+                {
+                    "id": "call_b2",
+                    "type": "function",
+                    "function": {"name": "get_weather", "arguments": "{}"},
+                },
+            ],
+        },
+        {"role": "tool", "tool_call_id": "call_a1", "content": "10:00"},
+        {"role": "tool", "tool_call_id": "call_b2", "content": '{"sky": "rain"}'},
+        {"role": "assistant", "content": "Rain."},
+        {"role": "user", "content": "Thanks."},
+    ]
+    for message in told:
+        TypeAdapter(ChatCompletionMessageParam).validate_python(message)
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_answer_of_calls_alone_has_no_text(text: str) -> None:
+    asked = chat_messages([Called(TIMES.uses, text)])[0]
+    assert asked["content"] is None
+    TypeAdapter(ChatCompletionMessageParam).validate_python(asked)
+
+
+def test_ids_are_the_same_on_both_sides_and_differ_in_several_rounds() -> None:
+    odd = [Use(each, "f", "{}", "r") for each in ("", "call_0", "x" * 41, "functions.f:0")]
+    told = chat_messages([Called(tuple(odd)), Called(tuple(odd))])
+    asked = [c["id"] for m in told if m["role"] == "assistant" for c in m["tool_calls"]]
+    answered = [m["tool_call_id"] for m in told if m["role"] == "tool"]
+    assert asked == answered
+    assert len(set(asked)) == 8
+    assert asked[1] == "call_0"
+    assert asked[3] == "functions.f:0"
+    assert max(map(len, asked)) <= 40
+
+
+FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {}}}
+SCHEMA = {"type": "object", "properties": {"note": {"type": "string", "minLength": 1}}}
+
+
+def test_tools_that_may_not_be_called_are_declared_all_the_same() -> None:
+    sent = json.loads(chat_request(ChatOptions("m"), MESSAGES, [FUNCTION], may_call=False))
+    assert (sent["tools"], sent["tool_choice"]) == ([FUNCTION], "none")
+    assert "tool_choice" not in json.loads(chat_request(ChatOptions("m"), MESSAGES, may_call=False))
+
+
+def test_a_schema_is_asked_for_in_its_strict_form() -> None:
+    schema = NamedSchema("the call's notes", SCHEMA)
+    form = json.loads(chat_request(ChatOptions("m"), MESSAGES, schema=schema))["response_format"]
+    assert form == {
+        "type": "json_schema",
+        "json_schema": {
+            "name": "the_call_s_notes",
+            "schema": {
+                "type": "object",
+                "properties": {"note": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
+                "required": ["note"],
+                "additionalProperties": False,
+            },
+            "strict": True,
+        },
+    }
+    TypeAdapter(ResponseFormatJSONSchema).validate_python(form)
+
+
+def test_a_schema_that_cannot_be_strict_is_shown_as_it_is() -> None:
+    sent = chat_request(ChatOptions("m"), MESSAGES, schema=NamedSchema("n", {"type": "object"}))
+    assert json.loads(sent)["response_format"]["json_schema"] == {
+        "name": "n",
+        "schema": {"type": "object"},
+        "strict": False,
+    }

@@ -8,8 +8,11 @@ of ours. A reply of which nothing was heard was not said.
 
 from collections.abc import Sequence
 from enum import Enum, auto
+from typing import TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
+
+from voiced.dialog.tools import Round
 
 INTERRUPTED = "—"
 """Stands behind the last word heard of a reply that was cut off."""
@@ -31,6 +34,10 @@ class Message:
     text: str
 
 
+Told: TypeAlias = Message | Round
+"""One item of what a model is told."""
+
+
 class Ending(Enum):
     """How an utterance came to its end."""
 
@@ -48,13 +55,17 @@ class Entry:
     at_s: float
 
 
+Item: TypeAlias = Entry | Round
+"""What a history is made of."""
+
+
 class History:
     """One call's conversation. `prompt` is the system prompt; empty: none is sent."""
 
-    def __init__(self, prompt: str, past: Sequence[Entry] = ()) -> None:
+    def __init__(self, prompt: str, past: Sequence[Item] = ()) -> None:
         """`past`: what was said in this call before, on another media stream."""
-        self._prompt = prompt
-        self._entries = list(past)
+        self.prompt = prompt
+        self._items = list(past)
 
     def caller(self, text: str, at_s: float) -> None:
         """The caller said this, `at_s` seconds into the call; nothing is kept of nothing."""
@@ -64,30 +75,68 @@ class History:
         """The caller heard this of a reply that began `at_s` seconds into the call."""
         self._add(Entry(Role.AGENT, text.strip(), ending, at_s))
 
-    def messages(self) -> tuple[Message, ...]:
-        """What the model is sent: the prompt, then the two parties by turns.
+    def used(self, round: Round) -> None:
+        """The model has asked for tools. What it is told of each may be `revised`."""
+        self._items.append(round)
 
-        What one party says in several entries is one message: a caller who goes on after an
-        unheard reply has not spoken twice, and some models refuse two messages of one role.
+    def revised(self, call_id: str, result: str) -> None:
+        """What has come of a tool after all."""
+        for index, item in enumerate(self._items):
+            if isinstance(item, Round):
+                self._items[index] = _revised(item, call_id, result)
+
+    def messages(self) -> tuple[Told, ...]:
+        """What the model is sent: the prompt, then the two parties by turns, and its tools.
+
+        What belongs together is one message: see `append`.
         """
-        messages = [Message(Role.SYSTEM, self._prompt)] if self._prompt.strip() else []
-        for entry in self._entries:
-            text = entry.text + (INTERRUPTED if entry.ending is Ending.INTERRUPTED else "")
-            if messages and messages[-1].role is entry.role:
-                text = f"{messages.pop().text} {text}"
-            messages.append(Message(entry.role, text))
-        return tuple(messages)
+        told: list[Told] = [Message(Role.SYSTEM, self.prompt)] if self.prompt.strip() else []
+        for item in self._items:
+            if isinstance(item, Round):
+                append(told, item)
+            else:
+                dash = INTERRUPTED if item.ending is Ending.INTERRUPTED else ""
+                append(told, Message(item.role, item.text + dash))
+        return tuple(told)
 
-    def asked(self, text: str) -> tuple[Message, ...]:
+    def asked(self, text: str) -> tuple[Told, ...]:
         """As `messages`, if the caller had said this too."""
         said = Entry(Role.CALLER, text, Ending.COMPLETE, 0.0)
-        return History(self._prompt, [*self._entries, said]).messages()
+        return History(self.prompt, [*self._items, said]).messages()
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """All of it, in order."""
+        return tuple(self._items)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """Everything said and heard, in order, each utterance by itself."""
-        return tuple(self._entries)
+        return tuple(item for item in self._items if isinstance(item, Entry))
 
     def _add(self, entry: Entry) -> None:
         if entry.text:
-            self._entries.append(entry)
+            self._items.append(entry)
+
+
+def append(told: list[Told], item: Told, between: str = " ") -> None:
+    """Adds what came next to what a model is told.
+
+    What one party says in several entries is one message: a caller who goes on after an unheard
+    reply has not spoken twice, and some models refuse two messages of one role. What the agent
+    said right before it used a tool was said beside that.
+    """
+    before = told[-1] if told else None
+    if isinstance(before, Message):
+        if isinstance(item, Message) and before.role is item.role:
+            told[-1] = Message(item.role, f"{before.text}{between}{item.text}")
+            return
+        if isinstance(item, Round) and before.role is Role.AGENT:
+            told[-1] = evolve(item, text=f"{before.text} {item.text}".strip())
+            return
+    told.append(item)
+
+
+def _revised(round: Round, call_id: str, result: str) -> Round:
+    used = (evolve(u, result=result) if u.call.id == call_id else u for u in round.used)
+    return evolve(round, used=tuple(used))

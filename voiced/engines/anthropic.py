@@ -9,10 +9,11 @@ from typing import Final
 import httpx
 
 from voiced.config import engines as config
-from voiced.dialog.history import Message
+from voiced.dialog.history import Told
 from voiced.dialog.tools import Tool
 from voiced.engines.http_failures import NO_CREDIT, TOO_LONG, Complaint
-from voiced.engines.llm import Dialect, HttpLlm, LlmTiming
+from voiced.engines.llm import Dialect, HttpLlm, LlmTiming, on_wire, wanted
+from voiced.engines.roles import Form
 from voiced.errors import RequestRefused
 from voiced.wire.anthropic import VERSION, MessagesOptions, messages_request
 from voiced.wire.anthropic_stream import MessageStream
@@ -56,9 +57,11 @@ class AnthropicLlm(HttpLlm):
             effort and effort.value,
         )
 
-        def body(messages: Sequence[Message], tools: Sequence[Tool]) -> bytes:
-            said = [(each.role.value, each.text) for each in messages]
-            return messages_request(options, said, [declared(tool) for tool in tools])
+        def body(messages: Sequence[Told], tools: Sequence[Tool], form: Form | None) -> bytes:
+            said, offered = on_wire(messages), [declared(tool) for tool in tools]
+            return messages_request(
+                options, said, offered, may_call=form is None, schema=wanted(form)
+            )
 
         key = {"x-api-key": settings.api_key.reveal()} if settings.api_key else {}
         headers = {"anthropic-version": VERSION, **key}

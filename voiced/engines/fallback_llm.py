@@ -7,12 +7,12 @@ from typing import Final
 import trio
 from attrs import define, frozen
 
-from voiced.dialog.history import Message, Role
+from voiced.dialog.history import Message, Role, Told
 from voiced.dialog.tools import Tool
 from voiced.engines.breaker import Breakers
 from voiced.engines.fallback import Search, Spares, Tell
 from voiced.engines.fallback_seam import Seam
-from voiced.engines.roles import Completion, Llm
+from voiced.engines.roles import AsJson, Completion, Form, Llm
 from voiced.errors import EngineError, EngineTimeout
 
 Text = trio.MemorySendChannel[str]
@@ -33,6 +33,10 @@ class FallbackLlmTiming:
 
     spare_s: float = 4.0
     stall_s: float = 2.5
+
+
+PATIENT: Final = FallbackLlmTiming(math.inf, math.inf)
+"""For JSON, which nobody waits for on the line: the models' own deadlines are enough."""
 
 
 class FallbackLlm:
@@ -68,23 +72,29 @@ class FallbackLlm:
         await self._spares.preferred.warm()
 
     async def complete(
-        self, messages: Sequence[Message], text: Text, tools: Sequence[Tool] = ()
+        self,
+        messages: Sequence[Told],
+        text: Text,
+        tools: Sequence[Tool] = (),
+        form: Form | None = None,
     ) -> Completion:
         """Sends one answer's text as it comes, whoever gives it.
 
-        What one model has sent stays sent, and the next goes on from there. The tools that a
-        model asked for before it broke off are forgotten.
+        What one model has sent stays sent, and the next goes on from there; but half a JSON object
+        cannot be gone on with, so `AsJson` is sent in one piece, of the first model that gives the
+        whole. The tools that a model asked for before it broke off are forgotten.
 
         Raises:
             EngineError: the last model's, after all have failed.
         """
         search = self._spares.search()
-        answer = _Answer(messages, text, tools)
+        timing = PATIENT if isinstance(form, AsJson) else self._timing
+        answer = _Answer(messages, text, tools, form)
         try:
             engine = search.begin(trio.current_time())
             while True:
                 try:
-                    completion = await answer.ask(engine, search, self._timing)
+                    completion = await answer.ask(engine, search, timing)
                     break
                 except EngineError as error:
                     engine = search.fail_over(error, trio.current_time())
@@ -98,9 +108,10 @@ class FallbackLlm:
 class _Answer:
     """What has been sent of one answer so far."""
 
-    messages: Sequence[Message]
+    messages: Sequence[Told]
     text: Text
     tools: Sequence[Tool]
+    form: Form | None
     said: str = ""
 
     async def ask(self, engine: Llm, search: Search[Llm], timing: FallbackLlmTiming) -> Completion:
@@ -109,13 +120,13 @@ class _Answer:
         Raises:
             EngineError: it failed, or sent no text in time and there is a spare.
         """
-        attempt = _Attempt(engine, Seam(self.said) if self.said.strip() else None)
+        attempt = _Attempt(engine, self._seam())
         first_due = trio.current_time() + timing.spare_s
         patience = trio.CancelScope(deadline=_if_spare(search, first_due))
         pieces_out, pieces = trio.open_memory_channel[str](0)
         with pieces_out, pieces, patience:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(attempt.think, self._told(), pieces_out, self.tools)
+                nursery.start_soon(attempt.think, self._told(), pieces_out, self.tools, self.form)
                 async for piece in pieces:
                     patience.deadline = math.inf  # nor do we wait for the model meanwhile
                     await self._send(attempt.join(piece))
@@ -139,10 +150,29 @@ class _Answer:
             await self.text.send(piece)
             self.said += piece
 
-    def _told(self) -> Sequence[Message]:
+    def _seam(self) -> "Seam | _Whole | None":
+        if isinstance(self.form, AsJson):
+            return _Whole()
+        return Seam(self.said) if self.said.strip() else None
+
+    def _told(self) -> Sequence[Told]:
         if not self.said.strip():
             return self.messages
         return (*self.messages, Message(Role.AGENT, self.said), Message(Role.CALLER, GO_ON))
+
+
+@define
+class _Whole:
+    """Holds a text back until its end, as a seam does with its beginning."""
+
+    _held: str = ""
+
+    def feed(self, text: str) -> str:
+        self._held += text
+        return ""
+
+    def flush(self) -> str:
+        return self._held
 
 
 @define
@@ -150,7 +180,7 @@ class _Attempt:
     """One model at work on an answer."""
 
     engine: Llm
-    seam: Seam | None
+    seam: Seam | _Whole | None
     completion: Completion | None = None
     failure: EngineError | None = None
     _letters: int = 0
@@ -160,11 +190,13 @@ class _Attempt:
         """It has sent text."""
         return self._letters > 0
 
-    async def think(self, messages: Sequence[Message], text: Text, tools: Sequence[Tool]) -> None:
+    async def think(
+        self, messages: Sequence[Told], text: Text, tools: Sequence[Tool], form: Form | None
+    ) -> None:
         """Keeps a failure to itself, so that all text that came before it is sent first."""
         with text:
             try:
-                self.completion = await self.engine.complete(messages, text, tools)
+                self.completion = await self.engine.complete(messages, text, tools, form)
             except EngineError as error:
                 self.failure = error
 

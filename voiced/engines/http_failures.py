@@ -48,15 +48,31 @@ _TOLD: Final[Mapping[int, str]] = {
 """Status -> what to say of it; of others it is said whether the request or the server failed."""
 
 
+class FormRefused(EngineRefused):
+    """It said no to the form that an answer was to have; never leaves `voiced.engines.llm`."""
+
+
 @frozen
 class Complaint:
     """What a request may be refused for. `pattern` is what the server's code or its sentence
-    begins with: what the caller said may stand further on.
+    begins with: what the caller said may stand further on. `statuses` are those that it comes by.
     """
 
     pattern: str
     advice: str
     kind: type[EngineRefused] = EngineRefused
+    statuses: frozenset[int] = _BAD_REQUEST
+
+
+FORM: Final = Complaint(
+    r"(?i).*?(?:response[_ ]format|json[_ ]schema|json[_ ]mode|json_validate_failed|output_format"
+    r"|output_config(?!\.effort)|structured.outputs?|\bschema\b|\bgrammar\b)",
+    "it takes no form for the answer",
+    FormRefused,
+    _BAD_REQUEST | {500, 501},
+)
+"""For requests that give the answer a form. Servers complain of it in many words, anywhere in the
+sentence; Ollama and old versions of llama.cpp's server do as if the fault were their own."""
 
 
 @frozen
@@ -81,7 +97,7 @@ class HttpFailures:
 
     def refused(self, status: int, api: ApiError) -> EngineError:
         """For an answer with another status than 200."""
-        complaint = self._complaint(api) if status in _BAD_REQUEST else None
+        complaint = self._complaint(api, status)
         unpaid = api.code in _NO_CREDIT
         verdict = "failed" if status >= 500 or api.retryable else "does not take the request"
         advice = f": {complaint.advice}" if complaint else ""
@@ -96,7 +112,7 @@ class HttpFailures:
             not_found=self.not_found,
         )
         kind = EngineRefused if unpaid else complaint.kind if complaint else _kind(status)
-        error = self.error(kind, told, retryable=api.retryable)
+        error = self.error(kind, told, retryable=api.retryable and kind is not FormRefused)
         if isinstance(error, EngineRefused) and status in _KEY_REFUSED and not unpaid:
             error.key = "api_key"
         return error
@@ -125,9 +141,11 @@ class HttpFailures:
                 return self.error(EngineRefused, f"{where} is not an address", retryable=False)
         return self.error(EngineBroken, f"{where} dropped the connection")
 
-    def _complaint(self, api: ApiError) -> Complaint | None:
+    def _complaint(self, api: ApiError, status: int = 400) -> Complaint | None:
         for each in self.complaints:
-            if re.match(each.pattern, api.code) or re.match(each.pattern, api.message):
+            if status in each.statuses and any(
+                re.match(each.pattern, told) for told in (api.code, api.message)
+            ):
                 return each
         return None
 

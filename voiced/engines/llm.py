@@ -6,22 +6,26 @@ the same for all, and stand here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, auto
 from typing import Final
 
 import httpx
 import trio
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from voiced.config import LlmSettings
-from voiced.dialog.history import Message
-from voiced.dialog.tools import Tool
+from voiced.dialog.history import Told
+from voiced.dialog.tools import Round, Tool, ToolCall
 from voiced.engines.endpoint import Endpoint
 from voiced.engines.http import Answer, Http, NoAnswer
-from voiced.engines.http_failures import Complaint, HttpFailures
-from voiced.engines.roles import Completion, ToolCall
+from voiced.engines.http_failures import FORM, Complaint, FormRefused, HttpFailures
+from voiced.engines.roles import AsJson, Completion, Form, InWords
 from voiced.errors import EngineBroken, EngineRefused, EngineTimeout, RequestRefused, WireError
 from voiced.ops.held import holding
 from voiced.wire.answer import CUT, DECLINED, Answered, AnswerStream
+from voiced.wire.json_schema import NamedSchema
+from voiced.wire.rounds import Called, Use
+from voiced.wire.rounds import Told as WireTold
 
 Text = trio.MemorySendChannel[str]
 
@@ -32,13 +36,15 @@ LATE: Final = "the model's text did not come in time"
 class LlmTiming:
     """Deadlines and pauses in seconds.
 
-    `first_s`: from the request to the first text, another attempt included. `next_s`: between two
-    pieces of text. `pause_s`: before the other attempt, unless the server asks for another pause;
-    for one longer than `longest_pause_s` a spare engine is the better answer. `tail_s`: for the
-    end of the body behind the last event. `warm_s`: for `warm`.
+    `first_s`: from the request to the first text, another attempt included. `json_s`: the same for
+    an answer as JSON, which nobody waits for on the line, and for which servers first work a new
+    schema out. `next_s`: between two pieces of text. `pause_s`: before the other attempt, unless
+    the server asks for another pause; for one longer than `longest_pause_s` a spare engine is the
+    better answer. `tail_s`: for the end of the body behind the last event. `warm_s`: for `warm`.
     """
 
     first_s: float = 8.0
+    json_s: float = 30.0
     next_s: float = 5.0
     pause_s: float = 0.1
     longest_pause_s: float = 0.5
@@ -58,10 +64,17 @@ class Dialect:
     answers: str
     models: str
     headers: Mapping[str, str] = field(repr=False)
-    body: Callable[[Sequence[Message], Sequence[Tool]], bytes]
+    body: Callable[[Sequence[Told], Sequence[Tool], Form | None], bytes]
     stream: Callable[[], AnswerStream]
     not_found: str
     complaints: Sequence[Complaint]
+
+
+class _Forms(Enum):
+    """Whether the server is asked for an answer's form, or the prompt alone has to see to it."""
+
+    ASKED_FOR = auto()
+    REFUSED = auto()
 
 
 class HttpLlm:
@@ -86,14 +99,22 @@ class HttpLlm:
             endpoint, settings.model, LATE, dialect.not_found, dialect.complaints
         )
         self._http = Http(http, self._failures)
+        formed = evolve(self._failures, complaints=(FORM, *dialect.complaints))
+        self._http_formed = Http(http, formed)
+        self._forms = _Forms.ASKED_FOR
         self._timing = timing or LlmTiming()
 
     async def complete(
-        self, messages: Sequence[Message], text: Text, tools: Sequence[Tool] = ()
+        self,
+        messages: Sequence[Told],
+        text: Text,
+        tools: Sequence[Tool] = (),
+        form: Form | None = None,
     ) -> Completion:
         """Sends the answer's text as it comes; an answer may be empty.
 
-        Tries twice where the first attempt fails before it brings anything.
+        Tries twice where the first attempt fails before it brings anything. A server that refuses
+        `AsJson` is asked without it, now and from then on.
 
         Raises:
             EngineRefused: wrong key, unknown model, no credit, a request that it does not take,
@@ -103,17 +124,22 @@ class HttpLlm:
             EngineTimeout: no connection, or no first or no next text in time.
             EngineBroken: not reachable, cut in mid-stream, malformed.
         """
-        due = trio.current_time() + self._timing.first_s
-        body = self._dialect.body(messages, tools)
+        now = trio.current_time()
+        if not isinstance(form, AsJson):
+            body, due = self._dialect.body(messages, tools, form), now + self._timing.first_s
+            return await self._answer(self._http, body, text, due)
+        due = now + self._timing.json_s
+        in_words = self._dialect.body(messages, tools, InWords())
+        if self._forms is _Forms.REFUSED:
+            return await self._answer(self._http, in_words, text, due)
         try:
-            return await self._attempt(body, text, due)
-        except NoAnswer as failed:
-            pause_s = self._pause_s(failed)
-        await trio.sleep(pause_s)
-        try:
-            return await self._attempt(body, text, due)
-        except NoAnswer as failed:
-            raise failed.error from failed
+            body = self._dialect.body(messages, tools, form)
+            return await self._answer(self._http_formed, body, text, due)
+        except FormRefused:
+            pass  # before any text
+        completion = await self._answer(self._http, in_words, text, due)
+        self._forms = _Forms.REFUSED
+        return completion
 
     async def warm(self) -> None:
         """Sees to it that a connection is open, by the cheapest request there is.
@@ -139,10 +165,21 @@ class HttpLlm:
             raise failed.error from failed
         return pause_s
 
-    async def _attempt(self, body: bytes, text: Text, due: float) -> Completion:
+    async def _answer(self, http: Http, body: bytes, text: Text, due: float) -> Completion:
+        try:
+            return await self._attempt(http, body, text, due)
+        except NoAnswer as failed:
+            pause_s = self._pause_s(failed)
+        await trio.sleep(pause_s)
+        try:
+            return await self._attempt(http, body, text, due)
+        except NoAnswer as failed:
+            raise failed.error from failed
+
+    async def _attempt(self, http: Http, body: bytes, text: Text, due: float) -> Completion:
         self.last_used = trio.current_time()
         with holding("llm stream"):
-            async with self._http.exchange(self._dialect.answers, due, body) as answer:
+            async with http.exchange(self._dialect.answers, due, body) as answer:
                 if answer.status != httpx.codes.OK:
                     raise await answer.refusal(due)
                 return await self._listen(answer, text, due)
@@ -182,3 +219,21 @@ class HttpLlm:
         return Completion(
             result.finish_reason, calls, result.prompt_tokens, result.completion_tokens
         )
+
+
+def on_wire(messages: Sequence[Told]) -> list[WireTold]:
+    """What a model is told, as `voiced.wire` takes it."""
+    return [
+        _called(each) if isinstance(each, Round) else (each.role.value, each.text)
+        for each in messages
+    ]
+
+
+def _called(made: Round) -> Called:
+    uses = (Use(u.call.id, u.call.name, u.call.arguments, u.result) for u in made.used)
+    return Called(tuple(uses), made.text)
+
+
+def wanted(form: Form | None) -> NamedSchema | None:
+    """What an answer's JSON has to fit, as `voiced.wire` takes it; None if it is to be no JSON."""
+    return NamedSchema(form.name, form.schema) if isinstance(form, AsJson) else None

@@ -9,13 +9,14 @@ from typing import Final
 import httpx
 
 from voiced.config import engines as config
-from voiced.dialog.history import Message
+from voiced.dialog.history import Told
 from voiced.dialog.tools import Tool
 from voiced.engines.http_failures import TOO_LONG, Complaint
-from voiced.engines.llm import Dialect, HttpLlm
+from voiced.engines.llm import Dialect, HttpLlm, on_wire, wanted
 from voiced.engines.llm import LlmTiming as LlmTiming
+from voiced.engines.roles import Form
 from voiced.errors import RequestRefused
-from voiced.wire.openai import ChatOptions, ChatStream, chat_request
+from voiced.wire.openai import ChatOptions, ChatStream, chat_messages, chat_request
 
 _REFUSES: Final = r"(?:Unsupported (?:value|parameter)|Unrecognized request argument supplied): '?"
 
@@ -32,6 +33,7 @@ COMPLAINTS: Final = (
         RequestRefused,
     ),
     Complaint(r"tool_use_failed$", "the model wrote a malformed call", RequestRefused),
+    Complaint(r"json_validate_failed$", "the model wrote malformed JSON", RequestRefused),
     Complaint(
         r"Function tools with reasoning_effort are not supported\b",
         'set reasoning_effort = "none", or give its agents no tools',
@@ -67,9 +69,9 @@ class OpenAiLlm(HttpLlm):
             max_tokens_field=settings.max_tokens_field,
         )
 
-        def body(messages: Sequence[Message], tools: Sequence[Tool]) -> bytes:
-            told = [{"role": each.role.value, "content": each.text} for each in messages]
-            return chat_request(options, told, [function(tool) for tool in tools])
+        def body(messages: Sequence[Told], tools: Sequence[Tool], form: Form | None) -> bytes:
+            told, offered = chat_messages(on_wire(messages)), [function(tool) for tool in tools]
+            return chat_request(options, told, offered, may_call=form is None, schema=wanted(form))
 
         headers = {"Authorization": f"Bearer {key.reveal()}"} if key else {}
         missing = f"with Ollama, `ollama pull {settings.model}`; else check model and base_url"

@@ -5,15 +5,15 @@ converts nothing. Engines raise `EngineError` and nothing else; none outlives th
 awaits it, and leaving that scope closes their sockets without waiting for the far end.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import trio
 from attrs import frozen
 
 from voiced.dialog.events import SpeechEvent, SttEvent
-from voiced.dialog.history import Message
-from voiced.dialog.tools import Tool
+from voiced.dialog.history import Told
+from voiced.dialog.tools import Tool, ToolCall
 from voiced.engines.rooms import Reach
 
 
@@ -99,12 +99,21 @@ class Kept(Protocol):
 
 
 @frozen
-class ToolCall:
-    """A tool that the model asks for; `arguments` is its JSON text, `{}` where it sent none."""
+class InWords:
+    """The answer is to be spoken: no tool may be asked for, also if there are some."""
 
-    id: str
+
+@frozen
+class AsJson:
+    """The answer is to be one JSON object that fits `schema`, a JSON Schema; `name` is what that
+    is called. A server that cannot promise it gives what it gives: who asks has to validate."""
+
     name: str
-    arguments: str
+    schema: Mapping[str, object]
+
+
+Form = InWords | AsJson
+"""What an answer must be like."""
 
 
 @frozen
@@ -131,13 +140,15 @@ class Llm(Protocol):
 
     async def complete(
         self,
-        messages: Sequence[Message],
+        messages: Sequence[Told],
         text: trio.MemorySendChannel[str],
         tools: Sequence[Tool] = (),
+        form: Form | None = None,
     ) -> Completion:
         """Sends the answer's text as it comes, pieces of any size; does not close the channel.
 
-        `tools` are those that the model may ask for; what it asks for is in the `Completion`.
+        `tools` are those that the model may ask for, and has to include those of the rounds in
+        `messages`; what it asks for is in the `Completion`. `form`: what the answer must be like.
 
         Raises:
             EngineError: refused, late for the first token, cut in mid-stream, malformed.

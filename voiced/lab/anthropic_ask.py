@@ -1,7 +1,7 @@
 """What the stand-in for Anthropic's Messages takes, and what it refuses as the real one does. Pure.
 
-Source: Anthropic's "Create a Message" reference, its version notes for 2026-10-21, and its pages
-on what changed with each model.
+Source: Anthropic's "Create a Message" reference, its version notes for 2026-10-21, its guide to
+structured outputs, and its pages on what changed with each model.
 """
 
 import json
@@ -11,7 +11,9 @@ from typing import Any
 
 from attrs import frozen
 
+from voiced.lab.anthropic_messages import blocks_of, check_messages
 from voiced.lab.llm_model import MODEL, Refused
+from voiced.lab.llm_schema import nodes
 
 NEWEST = "2026-10-21"
 MODELS = frozenset(
@@ -22,13 +24,15 @@ MODELS = frozenset(
 
 _ALWAYS_THINKS = re.compile(r"claude-(?:opus-5-5|fable-5|mythos-5)")
 _TAKES_NO_SAMPLING = re.compile(r"claude-(?:\w+-5|opus-4-[78])")
-_OLD = re.compile(r"claude-(?:haiku|sonnet)-4-5")
-"""May be asked to go on from the assistant's words."""
+_UNSUPPORTED = frozenset(
+    {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength",
+     "maxLength", "maxItems", "uniqueItems", "minProperties", "maxProperties", "oneOf", "not"}
+)  # fmt: skip
 
 
 @frozen
 class AnthropicAsked:
-    """A request for a message, checked. `tools` are the names of those that it offers."""
+    """A request for a message, checked. `tools` are the names of those that may be asked for."""
 
     model: str
     max_tokens: int
@@ -59,14 +63,18 @@ def parse_ask(body: bytes, version: str) -> AnthropicAsked:
         raise Refused("max_tokens: Input should be greater than or equal to 1")
     _check_sampling(data, version)
     _check_thinking(data)
-    _check_messages(data)
+    _check_choice(data)
+    _check_format(data)
+    check_messages(data)
+    forbidden = _child(data, "tool_choice").get("type") == "none"
+    offered = _tool_names(data.get("tools") or ())
     return AnthropicAsked(
         data["model"],
         data["max_tokens"],
         tuple(data["messages"]),
         _text(data.get("system") or ""),
         bool(data.get("stream")),
-        frozenset(_tool_names(data.get("tools") or ())),
+        frozenset() if forbidden else frozenset(offered),
     )
 
 
@@ -91,50 +99,30 @@ def _check_thinking(data: Mapping[str, Any]) -> None:
         raise Refused(f'output_config.effort: "{effort}" needs thinking')
 
 
-def _check_messages(data: Mapping[str, Any]) -> None:
-    messages = data["messages"]
-    if not messages:
-        raise Refused("messages: at least one message is required")
-    owed: set[str] = set()
-    for number, message in enumerate(messages):
-        role = message.get("role") if isinstance(message, dict) else None
-        if role == "system":
-            raise Refused("role 'system' is not supported on this model")
-        if role not in {"user", "assistant"}:
-            raise Refused(f"messages.{number}.role: Input should be 'user' or 'assistant'")
-        blocks = _blocks(message.get("content"))
-        _check_blocks(number, blocks)
-        results = {str(b.get("tool_use_id")) for b in blocks if b["type"] == "tool_result"}
-        if results != owed:
-            raise Refused(f"messages.{number}: `tool_use` ids without `tool_result` blocks")
-        owed = {str(block.get("id")) for block in blocks if block["type"] == "tool_use"}
-    if messages[0]["role"] != "user":
-        raise Refused('messages: first message must use the "user" role')
-    if messages[-1]["role"] != "user" and not _OLD.match(data["model"]):
-        raise Refused("This model does not support assistant message prefill.")
+def _check_choice(data: Mapping[str, Any]) -> None:
+    kind = _child(data, "tool_choice").get("type", "auto")
+    if kind not in {"auto", "any", "tool", "none"}:
+        raise Refused("tool_choice.type: Input should be 'auto', 'any', 'tool' or 'none'")
+    if "tool_choice" in data and not data.get("tools"):
+        raise Refused("tool_choice may only be specified while providing tools.")
 
 
-def _check_blocks(number: int, blocks: Sequence[Mapping[str, Any]]) -> None:
-    if not blocks:
-        raise Refused(f"messages.{number}: content must be non-empty")
-    spoken = False
-    for block in blocks:
-        if block["type"] == "tool_result" and spoken:
-            raise Refused(f"messages.{number}: `tool_result` blocks must come before any text")
-        if block["type"] == "text":
-            spoken = True
-            if not str(block.get("text", "")).strip():
-                raise Refused("messages: text content blocks must be non-empty")
-
-
-def _blocks(content: object) -> list[dict[str, Any]]:
-    if isinstance(content, str):
-        return [{"type": "text", "text": content}]
-    if not isinstance(content, list) or not all(
-        isinstance(block, dict) and "type" in block for block in content
-    ):
-        raise Refused("messages: content should be a string or a list of blocks")
-    return content
+def _check_format(data: Mapping[str, Any]) -> None:
+    form = _child(_child(data, "output_config"), "format")
+    if form and form.get("type") != "json_schema":
+        raise Refused("output_config.format.type: Input should be 'json_schema'")
+    for _, node in nodes(form.get("schema")):
+        kind = str(node.get("type"))
+        strange = sorted(node.keys() & _UNSUPPORTED)
+        if strange:
+            told = f"For '{kind}' type, property '{strange[0]}' is not supported"
+            raise Refused(f"output_config.format.schema: {told}")
+        if node.get("minItems", 0) > 1:
+            told = "For 'array' type, 'minItems' values other than 0 or 1 are not supported"
+            raise Refused(f"output_config.format.schema: {told}")
+        if kind == "object" and node.get("additionalProperties") is not False:
+            told = "For 'object' type, 'additionalProperties' must be explicitly set to false"
+            raise Refused(f"output_config.format.schema: {told}")
 
 
 def _child(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -153,4 +141,4 @@ def _tool_names(tools: Sequence[Any]) -> list[str]:
 
 def _text(system: object) -> str:
     """The system prompt, a string or blocks."""
-    return " ".join(str(block.get("text", "")) for block in _blocks(system))
+    return " ".join(str(block.get("text", "")) for block in blocks_of(system))

@@ -13,6 +13,7 @@ from typing import Any
 from attrs import frozen
 
 from voiced.lab.llm_model import Refused
+from voiced.lab.llm_rounds import check_form, check_rounds
 
 _REASONS = re.compile(r"o\d|gpt-(?:[6-9]|5)(?!.*-chat)")
 _OLD = re.compile(r"gpt-[34]")
@@ -44,18 +45,24 @@ def parse_request(body: bytes) -> Asked:
     """
     try:
         data = json.loads(body)
-        messages = tuple(dict(message) for message in data["messages"])
-        limit = data.get("max_completion_tokens") or data.get("max_tokens")
-        usage = bool((data.get("stream_options") or {}).get("include_usage"))
-        asked = Asked(str(data["model"]), messages, bool(data.get("stream")), usage, limit)
+        asked = _asked(data)
+        check_rounds(asked.messages)
+        check_form(asked.model, data)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Refused("The body is malformed.") from None
-    if not messages or not all("role" in message for message in messages):
-        raise Refused("The body is malformed.")
     _check_effort(asked.model, data)
     if _REASONS.match(asked.model):
         _check_reasoning(asked.model, data)
     return asked
+
+
+def _asked(data: Mapping[str, Any]) -> Asked:
+    messages = tuple(dict(message) for message in data["messages"])
+    if not messages or not all("role" in message for message in messages):
+        raise ValueError("no messages")
+    limit = data.get("max_completion_tokens") or data.get("max_tokens")
+    usage = bool((data.get("stream_options") or {}).get("include_usage"))
+    return Asked(str(data["model"]), messages, bool(data.get("stream")), usage, limit)
 
 
 def _check_effort(model: str, data: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ Messages = Sequence[Mapping[str, Any]]
 def answer(messages: Messages) -> str:
     """The first rule that matches the caller's last words and whose names are known."""
     said = [text_of(message) for message in messages if message["role"] == "user"]
+    said = [text for text in said if text]  # what came of a tool is said by nobody
     last = said[-1] if said else ""
     known = remember(said)
     for rule in RULES:

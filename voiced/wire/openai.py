@@ -5,8 +5,10 @@ Source: OpenAI's "Chat" API reference; the servers of Groq, Ollama, vLLM and lla
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
+from typing import Final
 
 from attrs import frozen
 
@@ -22,11 +24,15 @@ from voiced.wire.fields import (
     optional_text,
     optional_whole,
 )
+from voiced.wire.json_schema import OPENAI, NamedSchema, promised
+from voiced.wire.rounds import Called, Told, plain_name, sound
 from voiced.wire.sse import SseEvent, SseParser
 from voiced.wire.think import ThinkFilter
 from voiced.wire.tool_calls import ToolCalls
 
 # --- request ----------------------------------------------------------------------------------
+
+_IDS: Final = re.compile(r"[!-~]{1,40}")
 
 
 @frozen
@@ -49,10 +55,14 @@ def chat_request(
     options: ChatOptions,
     messages: Sequence[Mapping[str, object]],
     tools: Sequence[Mapping[str, object]] = (),
+    *,
+    may_call: bool = True,
+    schema: NamedSchema | None = None,
 ) -> bytes:
     """The JSON body of a streaming `POST /chat/completions`.
 
-    `messages` and `tools` are in the API's own form, roles and all.
+    `messages` and `tools` are in the API's own form, roles and all. `may_call`: whether the answer
+    may ask for the tools; `schema` is what its text has to fit.
     """
     request: dict[str, object] = {
         "model": options.model,
@@ -68,7 +78,47 @@ def chat_request(
         request["reasoning_effort"] = options.reasoning_effort
     if tools:
         request["tools"] = list(tools)
+    if tools and not may_call:
+        request["tool_choice"] = "none"
+    if schema:
+        request["response_format"] = {"type": "json_schema", "json_schema": _json_schema(schema)}
     return json.dumps(request, ensure_ascii=False).encode("utf-8", "ignore")
+
+
+def chat_messages(told: Iterable[Told]) -> list[JsonObject]:
+    """A conversation in the API's own form.
+
+    An answer that asked for tools is followed by one message for each of them, which the API
+    insists on.
+    """
+    messages: list[JsonObject] = []
+    for item in sound(told, _IDS):
+        if isinstance(item, Called):
+            messages += _round(item)
+        else:
+            role, text = item
+            messages.append({"role": role, "content": text})
+    return messages
+
+
+def _round(called: Called) -> list[JsonObject]:
+    calls = [
+        {"id": use.id, "type": "function",
+         "function": {"name": use.name, "arguments": use.arguments}}
+        for use in called.uses
+    ]  # fmt: skip
+    asked = {"role": "assistant", "content": called.text if called.text.strip() else None}
+    results = [
+        {"role": "tool", "tool_call_id": use.id, "content": use.result} for use in called.uses
+    ]
+    return [asked | {"tool_calls": calls}, *results]
+
+
+def _json_schema(schema: NamedSchema) -> JsonObject:
+    """Strict, or where that cannot be, as it is: then the model is shown it and not held to it."""
+    strict = promised(schema.schema, OPENAI)
+    shown = dict(schema.schema) if strict is None else strict
+    return {"name": plain_name(schema.name), "schema": shown, "strict": strict is not None}
 
 
 # --- answer -----------------------------------------------------------------------------------
