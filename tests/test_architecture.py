@@ -11,13 +11,14 @@ PACKAGE = ROOT / "voiced"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Each layer and the layers it may import, beside itself and the standard library.
-BASE = {"errors", "config", "__init__"}
+BASE = {"errors", "schema", "config", "__init__"}
 PURE = {"audio", "wire"}
-CLIENTS = {"engines", "carrier", "records"}
+CLIENTS = {"engines", "carrier", "records", "tools"}
 ALLOWED = {
     "__init__": set(),
     "errors": set(),
-    "config": {"errors"},
+    "schema": {"errors"},
+    "config": {"errors", "schema"},
     "audio": BASE,
     "wire": BASE,
     "dialog": BASE | PURE,
@@ -25,6 +26,7 @@ ALLOWED = {
     "engines": BASE | PURE | {"dialog", "ops"},
     "carrier": BASE | PURE | {"dialog", "ops"},
     "records": BASE | PURE | {"dialog", "ops"},
+    "tools": BASE | PURE | {"dialog", "ops"},
     "call": BASE | PURE | CLIENTS | {"dialog", "ops"},
     "web": BASE | PURE | CLIENTS | {"dialog", "ops", "call"},
     "client": BASE | {"carrier", "engines", "wire", "dialog", "ops"},
@@ -34,7 +36,7 @@ ALLOWED = {
     "cli": BASE | PURE | CLIENTS | {"dialog", "ops", "call", "web", "daemon", "lab", "client"},
     "__main__": {"cli"},
 }
-PURE_LAYERS = {"errors", "audio", "wire", "dialog"}
+PURE_LAYERS = {"errors", "schema", "audio", "wire", "dialog"}
 IMPURE_MODULES = {"trio", "time", "datetime", "socket", "logging", "random", "secrets", "httpx",
     "trio_websocket", "os", "io", "subprocess", "threading", "asyncio", "structlog"}  # fmt: skip
 FORBIDDEN_MODULES = {"asyncio", "audioop", "scipy"}
