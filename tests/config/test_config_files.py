@@ -15,7 +15,11 @@ from voiced.config import (
     INSTALLED,
     SHIPPED,
     Agent,
+    HttpTool,
+    Intent,
+    OpenAiEmbeddings,
     OpenAiLlm,
+    PreCall,
     Route,
     Secret,
     Settings,
@@ -26,6 +30,7 @@ from voiced.config import (
     parse,
     render,
 )
+from voiced.config.embeddings import EMBEDDINGS
 from voiced.config.engines import ENGINES
 from voiced.config.settings import SECTIONS
 from voiced.errors import ConfigError
@@ -36,6 +41,13 @@ SHIPPED_TEXT = SHIPPED.read_text()
 def uncommented(text: str) -> str:
     """The shipped file with every setting on: prose has a space behind its #."""
     return re.sub(r"(?m)^#(?=[a-z\[])", "", text)
+
+
+def with_secret(agent: Agent, secret: Secret) -> Agent:
+    """The agent with this in the place of each secret that it has."""
+    tools = (evolve(tool, secret=tool.secret and secret) for tool in agent.tool)
+    before = agent.pre_call
+    return evolve(agent, tool=tuple(tools), pre_call=before and evolve(before, secret=secret))
 
 
 def failure(path: Path, environ: dict[str, str] | None = None) -> str:
@@ -67,11 +79,13 @@ def test_the_shipped_file_holds_every_key_and_no_other_default() -> None:
             )
     engines = [*found.stt.values(), *found.llm.values(), *found.tts.values()]
     assert {type(e) for e in engines} == {k for types in ENGINES.values() for k in types.values()}
-    for kind in (Agent, Route, Tls, Webhook, *map(type, engines)):
+    assert {type(e) for e in found.embeddings.values()} == {*EMBEDDINGS.values()}
+    others = (Agent, HttpTool, Intent, PreCall, Route, Tls, Webhook, OpenAiEmbeddings)
+    for kind in (*others, *map(type, engines)):
         for attribute in fields(kind):
-            assert re.search(
-                rf"(?m)^#?({attribute.name} = |\[agent\.default\.{attribute.name}\])", SHIPPED_TEXT
-            ), attribute.name
+            name = attribute.name
+            key = rf"(?m)^#?({name} = |\[\[?agent\.default\.(tool\.)?{name}\])"
+            assert re.search(key, SHIPPED_TEXT), name
     own = {"account_sid", "auth_token", "auth_token_secondary", "phone_number", "public_url",
         "tls", "api_key", "token", "secret"}  # fmt: skip
     for name, kind in SECTIONS.items():
@@ -84,8 +98,10 @@ def test_the_shipped_file_holds_every_key_and_no_other_default() -> None:
     crm = found.webhooks["crm"]
     assert evolve(crm, secret=None) == Webhook(url=crm.url)
     agent = found.agents["default"]
+    examples = {"prompt", "transfers", "variables", "verbatim", "switches", "languages", "extract",
+        "pre_call", "tool", "intent"}  # fmt: skip
     for attribute in fields(Agent):
-        if attribute.name not in {"prompt", "transfers", "variables"}:
+        if attribute.name not in examples:
             default = getattr(Agent(), attribute.name)
             assert getattr(agent, attribute.name) == default, attribute.name
 
@@ -114,11 +130,15 @@ def test_what_is_rendered_is_read_back_the_same() -> None:
     masked = Secret("********")
     assert again.twilio == evolve(found.twilio, auth_token=masked, auth_token_secondary=masked)
     assert again.webhooks == {"crm": evolve(found.webhooks["crm"], secret=masked)}
+    agents = {name: with_secret(agent, masked) for name, agent in found.agents.items()}
+    assert again.agents == agents
+    assert again.embeddings == {
+        "local": evolve(found.embeddings["local"], api_key=masked),
+    }
     assert again.agents["default"].transfers == {"reception": "+33123456789"}
     assert again.agents["default"].variables == {"customer": "dear customer"}
     assert '\n[agent.default.variables]\ncustomer = "dear customer"\n' in render(found)
     assert '\n[agent.default.transfers]\nreception = "+33123456789"\n' in render(found)
-    assert again.agents == found.agents
     assert (again.server, again.routes) == (found.server, found.routes)
 
 

@@ -100,7 +100,7 @@ def test_each_new_text_is_a_template(text: str) -> None:
     ("extra", "words"),
     [
         ('tools = ["hangup"]', "v.toml:9: agent.default.tools[0]: hangup is not a tool; did you"
-         " mean hang_up?; use hang_up or transfer"),
+         " mean hang_up?; use hang_up, transfer, send_digits, collect_digits, say_verbatim or "),
         ('tools = ["hang_up", "hang_up"]', "tools[1]: it stands there twice; delete one"),
         ('tools = ["transfer"]', "v.toml:9: agent.default.tools: transfer has nobody to transfer"
          " to; add [agent.default.transfers]"),

@@ -13,15 +13,19 @@ from hypothesis import strategies as st
 from voiced.config import (
     DeepgramStt,
     EndOfTurn,
+    HttpTool,
+    Intent,
     LogLevel,
     MoshiStt,
     OpenAiLlm,
+    PreCall,
     Secret,
     SecretSources,
     Settings,
     Tls,
     parse,
 )
+from voiced.config.embeddings import EMBEDDINGS
 from voiced.config.engines import ENGINES
 from voiced.config.render import toml
 from voiced.config.settings import SECTIONS, Agent, Webhook
@@ -126,7 +130,7 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file() -> None:
         ("max_call_s = inf", "inf is out of range"),
         ('prompt = " "', "it is empty"),
         ('prompt = "Hi {nmae}"', "{nmae} is not a variable; did you mean name?"),
-        ('greeting = "Hi {name!r}"', "{name} is not a variable"),
+        ('greeting = "Hi {name!r}"', "{name!r} is not a variable; did you mean name?"),
         ('goodbye = "50 } off"', "it has a stray brace"),
         ('apology = "{"', "it has a stray brace"),
         ('language = "French"', "it is not a language"),
@@ -201,9 +205,14 @@ PLACES = [
         *((kind, name) for name, kind in SECTIONS.items()),
         *((kind, role, "x") for role, types in ENGINES.items() for kind in types.values()),
         (Agent, "agent", "x"),
+        (PreCall, "agent", "x", "pre_call"),
         (Webhook, "webhook", "x"),
+        *((kind, "embeddings", "x") for kind in EMBEDDINGS.values()),
     ]
     for attribute in fields(kind)
+]
+ARRAYS = [
+    (key, a.name) for key, kind in (("tool", HttpTool), ("intent", Intent)) for a in fields(kind)
 ]
 
 
@@ -219,14 +228,8 @@ def inline(value: object) -> str:
     return "1979-05-27" if value is None else toml(value)
 
 
-@hypothesis(deadline=None)  # the machine may be busy
-@given(st.sampled_from(PLACES), VALUES, st.sampled_from(["moshi", "openai", "cartesia"]))
-def test_any_value_anywhere_gives_settings_or_problems(
-    place: tuple[str, ...], value: object, kind: str
-) -> None:
-    *section, name = place
-    text = f"{MINIMAL}[{'.'.join(section)}]\n{name} = {inline(value)}\n"
-    text += f'type = "{kind}"\n' if section[0] in ENGINES else ""
+def told(text: str) -> tuple[str, ...]:
+    """The problems of a text, if it has any; each with its file, and its line if it has one."""
     environ = {"OPENAI_API_KEY": "x", "TWILIO_ACCOUNT_SID": "?"}
     found: tuple[str, ...] = ()
     try:
@@ -234,6 +237,27 @@ def test_any_value_anywhere_gives_settings_or_problems(
     except ConfigError as error:
         found = error.problems
     assert all(re.match(r"v(:\d+)?: (?!this is not TOML)", sentence) for sentence in found)
+    return found
+
+
+@hypothesis(deadline=None)  # the machine may be busy
+@given(st.sampled_from(PLACES), VALUES, st.sampled_from(["moshi", "openai", "cartesia"]))
+def test_any_value_anywhere_gives_settings_or_problems(
+    place: tuple[str, ...], value: object, kind: str
+) -> None:
+    *section, name = place
+    text = f"{MINIMAL}[{'.'.join(section)}]\n{name} = {inline(value)}\n"
+    text += f'type = "{kind}"\n' if section[0] in {*ENGINES, "embeddings"} else ""
+    told(text)
+
+
+@hypothesis(deadline=None)  # the machine may be busy
+@given(st.sampled_from(ARRAYS), VALUES)
+def test_any_value_in_an_array_gives_settings_or_problems(
+    place: tuple[str, str], value: object
+) -> None:
+    key, name = place
+    told(f"{MINIMAL}[[agent.default.{key}]]\n{name} = {inline(value)}\n")
 
 
 def test_the_default_agent_must_be_there() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from voiced.config import SHIPPED, Secret, SecretSources, Settings, load, parse
+from voiced.config import SHIPPED, PreCall, Secret, SecretSources, Settings, load, parse
 from voiced.config import secrets_file as own
 from voiced.errors import ConfigError
 
@@ -251,6 +251,50 @@ def test_no_name_is_unknown_to_a_configuration_that_cannot_be_read(
 
 def test_groups_that_are_no_tables_know_no_names() -> None:
     assert own.names(b"stt = 1\nwebhook = [2]") == own.names(b"")
+
+
+def test_the_secrets_of_an_agent_have_its_tools_names(config: Path) -> None:
+    config.write_text(f"""{CONFIGURATION}
+        [agent.default.pre_call]
+        url = "https://h/"
+        [[agent.default.tool]]
+        name = "book"
+        description = "Books."
+        url = "https://h/"
+        headers = {{ Authorization = "{{secret}}" }}
+        [[agent.default.tool]]
+        name = "menu"
+        secret = "mine"
+        description = "Tells the menu."
+        url = "https://h/"
+        headers = {{ Authorization = "{{secret}}" }}
+        [embeddings.local]
+        type = "openai"
+        model = "bge-m3"
+    """)
+    held = "[agent.default.tool.book]\nsecret = 'a'\n[agent.default.pre_call]\nsecret = 'b'\n"
+    beside(config, f"{held}[embeddings.local]\napi_key = 'c'\n")
+    found = load(config, {})
+    book, menu = found.agents["default"].tool
+    assert (book.secret, menu.secret) == (Secret("a"), Secret("mine"))
+    assert found.agents["default"].pre_call == PreCall(url="https://h/", secret=Secret("b"))
+    assert found.embeddings["local"].api_key == Secret("c")
+    config.chmod(0o600)
+    assert not [text for text in load(config, {}).warnings if "agent." in text]
+    config.chmod(0o644)
+    (warning,) = [text for text in load(config, {}).warnings if "chmod" in text]
+    assert f"{config} can be read by everybody and holds agent.default.tool.menu.secret;" in warning
+    file = beside(config, "agent.default.tool.bok.secret = 'a'")
+    assert problems(config) == (
+        f"{file}:1: agent.default.tool.bok.secret: is no secret of this configuration; "
+        "did you mean agent.default.tool.book.secret?",
+    )
+
+
+def test_tables_of_the_wrong_shape_know_no_names() -> None:
+    odd = b"[agent.a]\npre_call = 1\ntool = [2, { name = 3 }]\n[agent.b]\ntool = 4\n[x]"
+    assert own.names(odd) == own.names(b"")
+    assert own.names(b"agent = 1\n") == own.names(b"[agent]\na = 1") == own.names(b"")
 
 
 def test_the_credential_is_named_in_a_problem(config: Path, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from attrs import Attribute, frozen
 
+from voiced.config.lines import Path
+
 
 @frozen
 class Check:
@@ -25,6 +27,14 @@ class Check:
     fault: Callable[[Any], str]
 
 
+@frozen
+class TableCheck:
+    """A limit on a whole table: what is wrong in it, each with the place below the table."""
+
+    use: str
+    faults: Callable[[Mapping[str, object]], Iterable[tuple[Path, str]]]
+
+
 Variable = Callable[[Mapping[str, Any]], str]
 """The environment variable of a key, from the section's values that stand before it."""
 CREDENTIAL_ONLY = ""
@@ -33,12 +43,15 @@ CREDENTIAL_ONLY = ""
 
 @frozen
 class Key:
-    """What is known of a key beside its type and default; `names` limits those in a table."""
+    """What is known of a key beside its type and default; `names` limits those in a table, and
+    `table` a table of any shape.
+    """
 
     meaning: str
     check: Check | None
     variable: Variable | None
     names: Check | None
+    table: TableCheck | None
 
 
 def key(
@@ -46,12 +59,13 @@ def key(
     check: Check | None = None,
     variable: str | Variable | None = None,
     names: Check | None = None,
+    table: TableCheck | None = None,
 ) -> dict[str, Key]:
     """The metadata of a setting's `attrs.field`."""
     if isinstance(variable, str):
         constant = variable
-        return {"key": Key(meaning, check, lambda values: constant, names)}
-    return {"key": Key(meaning, check, variable, names)}
+        return {"key": Key(meaning, check, lambda values: constant, names, table)}
+    return {"key": Key(meaning, check, variable, names, table)}
 
 
 def key_of(attribute: "Attribute[Any]") -> Key:
@@ -115,11 +129,18 @@ def matches(pattern: str, fault: str, use: str) -> Check:
     return Check(use, lambda value: "" if re.fullmatch(pattern, value) else fault)
 
 
+WEB = url("http", "https", query=True)
+"""An address that something is sent to."""
 TEXT = matches(r"(?s).*\S.*", "it is empty", "a text that is not empty")
 NUMBER = r"\+[1-9][0-9]{5,14}"
 NUMBER_FAULT, NUMBER_USE = "it is not a telephone number", "+ and the digits, as in +33123456789"
 PHONE = matches(NUMBER, NUMBER_FAULT, NUMBER_USE)
 PHONE_OR_NONE = matches(f"({NUMBER})?", NUMBER_FAULT, NUMBER_USE)
+WORD = matches(
+    "[a-z][a-z0-9_]{0,63}",
+    "it is not a name",
+    "a name of up to 64 small letters, digits and _, a letter first",
+)
 ENTRY_NAME = matches(
     r"(?s)(?=.*\S).{1,64}", "its name is empty or too long", "a name of 1 to 64 characters"
 )

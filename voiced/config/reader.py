@@ -1,9 +1,10 @@
 """One table of the file -> one settings object, with every problem in it noted."""
 
+import re
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from attrs import NOTHING, Attribute, define, field, fields, frozen, has
 
@@ -23,6 +24,7 @@ WRITTEN: Mapping[Any, tuple[tuple[type, ...], str]] = {
     Secret: ((str,), "text in quotes"),
     tuple[str, ...]: ((list,), 'a list of texts in quotes, as in ["one", "two"]'),
     Mapping[str, str]: ((dict,), "a table of names and texts in quotes"),
+    Mapping[str, object]: ((dict,), "a table"),
 }
 """A setting's type -> the TOML types that it takes, and how to say so."""
 SHOWN_NAME = 64
@@ -33,6 +35,12 @@ def plain(hint: Any) -> Any:
     """The type of a setting without `| None`."""
     kinds = [kind for kind in get_args(hint) if kind is not type(None)]
     return kinds[0] if type(None) in get_args(hint) else hint
+
+
+def listed(kind: Any) -> Any:
+    """The settings class of an array of tables; None for what is none."""
+    inner = get_args(kind)[0] if get_origin(kind) is tuple else None
+    return inner if inner and has(inner) else None
 
 
 def written(kind: Any) -> str:
@@ -46,6 +54,12 @@ def dotted(path: KeyPath) -> str:
     """`route[0].called` for `("route", 0, "called")`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")
+
+
+def header(path: KeyPath) -> str:
+    """`[agent.sales]` for such a path, `[[route]]` for `("route", 0)`."""
+    name = ".".join(part for part in path if isinstance(part, str))
+    return f"[[{name}]]" if isinstance(path[-1], int) else f"[{name}]"
 
 
 @frozen
@@ -79,6 +93,8 @@ class Reader:
     sources: SecretSources
     exposed: list[str] = field(factory=list)
     """The secrets that stand in the file itself."""
+    _names: dict[KeyPath, str] = field(factory=dict)
+    """What the tables in arrays are called."""
     _problems: list[tuple[int, str]] = field(factory=list)
 
     def problem(self, path: KeyPath, what: str) -> None:
@@ -97,8 +113,23 @@ class Reader:
         """The value if it is a table; else notes the problem and gives an empty one."""
         if isinstance(value, dict):
             return value
-        self.problem(path, f"is not a table; write [{dotted(path)}]")
+        self.problem(path, f"is not a table; write {header(path)}")
         return {}
+
+    def tables(self, value: object, path: KeyPath) -> list[Any]:
+        """The value if it is an array, each item with its name; else notes the problem."""
+        if not isinstance(value, list):
+            self.problem(path, f"is not a list of tables; write {header((*path, 0))}")
+            return []
+        for index, table in enumerate(value):
+            if isinstance(table, dict) and isinstance(name := table.get("name"), str):
+                self._names[*path, index] = name
+        return value
+
+    def check_name(self, path: KeyPath) -> None:
+        """Notes a problem where the last of the path cannot be the name of a table."""
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", str(path[-1])):
+            self.problem(path, "is not a name; use letters, digits, - and _ only")
 
     def unknown(self, table: Iterable[str], known: Iterable[str], path: KeyPath) -> None:
         known = list(known)
@@ -153,17 +184,28 @@ class Reader:
             return raw, ""
         here = (*path, attribute.name)
         try:
-            found = self.sources.find(dotted(here), variable(values))
+            found = self.sources.find(self._called(here), variable(values))
         except UnicodeDecodeError:
             self.problem(here, "its systemd credential is not UTF-8; store it as plain text")
             return None, ""
         return found or (None, "")
+
+    def _called(self, path: KeyPath) -> str:
+        """What a secret is called elsewhere: its path, with names for the places in arrays."""
+        return dotted(
+            tuple(self._names.get(path[: end + 1], part) for end, part in enumerate(path))
+        )
 
     def _value(
         self, attribute: "Attribute[Any]", kind: Any, raw: Any, path: KeyPath, origin: str
     ) -> Any:
         if has(kind):
             return self.section(kind, raw, path)
+        if inner := listed(kind):
+            tables = enumerate(self.tables(raw, path))
+            return tuple(self.section(inner, table, (*path, index)) for index, table in tables)
+        if kind == Mapping[str, object]:
+            return self._free(attribute, raw, path)
         if kind == Mapping[str, str]:
             return self._entries(attribute, self.table(raw, path), path)
         value = fit(kind, raw)
@@ -175,7 +217,7 @@ class Reader:
         if kind is Secret:
             check, tested = TOKEN, value.reveal()
             if not origin and value != attribute.default:
-                self.exposed.append(dotted(path))
+                self.exposed.append(self._called(path))
         if check and isinstance(value, tuple):
             return self._items(check, value, path)
         if check and (fault := check.fault(tested)):
@@ -194,6 +236,14 @@ class Reader:
         return {
             name: self._value(attribute, str, raw, (*path, name), "") for name, raw in table.items()
         }
+
+    def _free(self, attribute: "Attribute[Any]", raw: Any, path: KeyPath) -> Mapping[str, Any]:
+        """A table of any shape, each fault in it told on its own line."""
+        check, table = key_of(attribute).table, self.table(raw, path)
+        if check and table is raw:
+            for place, fault in check.faults(table):
+                self.problem((*path, *place), fault)
+        return table
 
     def _items(self, check: Check, items: tuple[str, ...], path: KeyPath) -> tuple[str, ...]:
         """A list of texts, each held against the limit and those before it."""

@@ -9,15 +9,18 @@ import stat
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
-from attrs import evolve, field, fields, frozen
+from attrs import evolve, field, fields, frozen, has
 
+from voiced.config.agent import Agent
 from voiced.config.declare import key_of, nearest
+from voiced.config.embeddings import EMBEDDINGS
 from voiced.config.engines import ENGINES
 from voiced.config.lines import Path as KeyPath
 from voiced.config.lines import line_numbers
-from voiced.config.reader import SHOWN_NAME, dotted
+from voiced.config.raw import entries, tables_in, text_in
+from voiced.config.reader import SHOWN_NAME, dotted, listed, plain
 from voiced.config.settings import SECTIONS, Webhook
 
 NAME: Final = "secrets.toml"
@@ -25,6 +28,8 @@ NAME: Final = "secrets.toml"
 
 NAMED: Final[Mapping[str, tuple[type[Any], ...]]] = {
     **{role: tuple(types.values()) for role, types in ENGINES.items()},
+    "embeddings": tuple(EMBEDDINGS.values()),
+    "agent": (Agent,),
     "webhook": (Webhook,),
 }
 """The groups of tables that the owner of the configuration names, and what they may be."""
@@ -52,18 +57,25 @@ def names(content: bytes) -> frozenset[str] | None:
 
 def _names(document: Mapping[str, Any]) -> Iterator[str]:
     for section, kind in SECTIONS.items():
-        yield from _keys(section, kind)
+        yield from _keys(section, kind, entries(document, section))
     for group, kinds in NAMED.items():
-        tables = document.get(group)
-        for name in tables if isinstance(tables, dict) else ():
+        for name, table in entries(document, group).items():
             for kind in kinds:
-                yield from _keys(f"{group}.{name}", kind)
+                yield from _keys(f"{group}.{name}", kind, table if isinstance(table, dict) else {})
 
 
-def _keys(table: str, kind: type[Any]) -> Iterator[str]:
+def _keys(path: str, kind: type[Any], table: Mapping[str, Any]) -> Iterator[str]:
+    hints = get_type_hints(kind)
     for attribute in fields(kind):
+        here, inner = f"{path}.{attribute.name}", plain(hints[attribute.name])
         if key_of(attribute).variable is not None:
-            yield f"{table}.{attribute.name}"
+            yield here
+        elif has(inner) and isinstance(table.get(attribute.name), dict):
+            yield from _keys(here, inner, table[attribute.name])
+        elif one := listed(inner):
+            for _, each in tables_in(table, attribute.name):
+                if name := text_in(each, "name"):
+                    yield from _keys(f"{here}.{name}", one, each)
 
 
 def find(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attrs import Factory, field, frozen
 
-from voiced.config.agent import DEFAULT_AGENT, Agent, EndOfTurn, OnMachine
+from voiced.config.agent import DEFAULT_AGENT, Agent
 from voiced.config.deadlines import Deadlines
 from voiced.config.declare import (
     ABSOLUTE,
@@ -19,13 +19,15 @@ from voiced.config.declare import (
     PHONE_OR_NONE,
     PREFIX,
     TEXT,
+    WEB,
     between,
     key,
     matches,
     one_of,
-    url,
 )
+from voiced.config.embeddings import OpenAiEmbeddings
 from voiced.config.engines import HTTP, LlmSettings, SttSettings, TtsSettings
+from voiced.config.manner import EndOfTurn, OnMachine
 from voiced.config.routing import Route
 from voiced.config.secrets import Secret
 
@@ -192,7 +194,7 @@ class Api:
 class Webhook:
     """Whom voiced tells what happens. Each message is signed with the secret."""
 
-    url: str = field(metadata=key("Where the events are sent.", url("http", "https", query=True)))
+    url: str = field(metadata=key("Where the events are sent.", WEB))
     secret: Secret | None = field(
         default=None,
         metadata=key("What signs them; without one they are not signed.", variable=CREDENTIAL_ONLY),
@@ -215,6 +217,7 @@ class Settings:
     stt: Mapping[str, SttSettings] = field(factory=dict)
     llm: Mapping[str, LlmSettings] = field(factory=dict)
     tts: Mapping[str, TtsSettings] = field(factory=dict)
+    embeddings: Mapping[str, OpenAiEmbeddings] = field(factory=dict)
     agents: Mapping[str, Agent]
     routes: tuple[Route, ...] = ()
     deadlines: Deadlines = field(factory=Deadlines)

@@ -8,25 +8,34 @@ from voiced.config.declare import TEXT, Check, matches, nearest
 
 VARIABLES = ("name", "company", "caller", "called", "date")
 """What the texts of every agent may hold in braces; `str.format_map` fills them in."""
+SHOWN = 64
+"""Characters that a problem shows of what stands in braces."""
 
 
-def strangers(template: str, own: Iterable[str]) -> list[str]:
-    """A fault for each thing in braces that is neither of `VARIABLES` nor of the agent's `own`.
+def places(template: str) -> list[str]:
+    """The names in braces, each once; none in a text with a stray brace, for `TEMPLATE` tells that.
 
-    A text with a stray brace has none, for `TEMPLATE` tells that.
+    What would be formatted, as in `{name!r}`, is named with that and so known to nobody.
     """
-    known = {*VARIABLES, *own}
     try:
         held = list(Formatter().parse(template))
     except ValueError:
         return []
-    strange = [
-        name
+    found = [
+        f"{name}{f'!{conversion}' if conversion else ''}{f':{spec}' if spec else ''}"
         for _, name, spec, conversion in held
-        if name is not None and (name not in known or spec or conversion)
+        if name is not None
     ]
+    return list(dict.fromkeys(found))
+
+
+def strangers(template: str, own: Iterable[str], what: str = "a variable") -> list[str]:
+    """A fault for each thing in braces that is neither of `VARIABLES` nor of `own`."""
+    known = {*VARIABLES, *own}
     return [
-        f"{{{name}}} is not a variable{nearest(name, known)}" for name in dict.fromkeys(strange)
+        f"{{{name[:SHOWN]}}} is not {what}{nearest(name, known)}"
+        for name in places(template)
+        if name not in known
     ]
 
 
