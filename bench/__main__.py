@@ -5,12 +5,13 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import answers, calls, daemon, report, resampler, steps, web
+from bench import answers, calls, daemon, report, resampler, routing, steps, web
 from bench.table import Extent, Table
 
 MEASUREMENTS: Mapping[str, Callable[[Extent], list[Table]]] = {
     "resampler": resampler.measure,
     "steps": steps.measure,
+    "routing": routing.measure,
     "calls": calls.measure,
     "web": web.measure,
     "answers": answers.measure,
