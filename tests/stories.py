@@ -46,11 +46,11 @@ from voiced.dialog.events import (
     SttEvent,
     WordHeard,
 )
-from voiced.dialog.history import Message
+from voiced.dialog.history import Told
 from voiced.dialog.manners import Manners, Past
 from voiced.dialog.parting import Phrase
-from voiced.dialog.tools import Tool
-from voiced.engines.roles import Completion, Engines, SttStatistics, ToolCall
+from voiced.dialog.tools import Tool, ToolCall
+from voiced.engines.roles import Completion, Engines, Form, SttStatistics
 from voiced.errors import EngineError
 from voiced.lab.carrier import Carrier, Playback
 from voiced.records.model import Record
@@ -197,18 +197,21 @@ class FakeLlm:
     answers: list[Answer] = field(factory=list)
     name: str = "mind"
     first_token_s: float = 0.2
-    asked: list[tuple[Message, ...]] = field(factory=list)
+    asked: list[tuple[Told, ...]] = field(factory=list)
+    forms: list[Form | None] = field(factory=list)
     offered: list[tuple[str, ...]] = field(factory=list)  # the names of the tools, each time
     open: int = 0
     last_used: float = -math.inf
 
     async def complete(
         self,
-        messages: Sequence[Message],
+        messages: Sequence[Told],
         text: trio.MemorySendChannel[str],
         tools: Sequence[Tool] = (),
+        form: Form | None = None,
     ) -> Completion:
         self.asked.append(tuple(messages))
+        self.forms.append(form)
         self.offered.append(tuple(tool.name for tool in tools))
         answer = self.answers.pop(0) if self.answers else "Yes indeed sir"
         self.open += 1

@@ -64,7 +64,7 @@ async def test_a_call_that_lives_is_fetched_back_with_what_was_said(
     assert entry.past is not None
     assert entry.past.turns == 2
     assert entry.past.started_at == pytest.approx(trio.current_time() - 100, abs=5)
-    assert [(e.role, e.text, e.ending) for e in entry.past.entries] == [
+    assert [(e.role, e.text, e.ending) for e in entry.past.items] == [
         (Role.CALLER, "a table for two", Ending.COMPLETE),
         (Role.AGENT, "With pleasure, for", Ending.INTERRUPTED),
     ]

@@ -4,7 +4,7 @@ import pytest
 from stories import GOODBYE, GREETING, STILL_THERE, FakeLlm, FakeTts, Late, Line, on_the_line
 from trio.testing import MockClock
 
-from voiced.call.reply import AHEAD_MAX_S
+from voiced.call.voice import AHEAD_MAX_S
 from voiced.dialog.manners import Manners
 from voiced.dialog.turn import Ending
 

@@ -192,9 +192,9 @@ class Minds(FakeLlm):
         spares = FallbackLlm(cast.minds, cast.breakers, FallbackLlmTiming(), cast.told.append)
         self.all = spares if cast.minds[1:] else cast.minds[0]
 
-    async def complete(self, messages, text, tools=()):
+    async def complete(self, messages, text, tools=(), form=None):
         self.asked.append(tuple(messages))
-        return await self.all.complete(messages, text, tools)
+        return await self.all.complete(messages, text, tools, form)
 
 
 class Voices(FakeTts):

@@ -5,16 +5,18 @@ import trio
 from stories import GREETING, PUTTING_THROUGH, FakeLlm, Late, Line, Uses, on_the_line
 from trio.testing import MockClock
 
+from voiced.call.builtin import MAX_SUMMARY, Gifts
 from voiced.call.introduction import ASK, SUMMARY_S
-from voiced.call.toolbox import MAX_SUMMARY, Toolbox
+from voiced.call.toolbox import Toolbox
 from voiced.dialog import events as ev
 from voiced.dialog.history import Message, Role
 from voiced.dialog.parting import Parting, Phrase, Transfer
+from voiced.dialog.tools import Round
 from voiced.errors import EngineError, EngineTimeout
 
 NUMBER = "+33123456789"
 WARM = Parting("transfer", (Phrase.TRANSFER,), Transfer(NUMBER, warm=True))
-TOOLBOX = Toolbox(("transfer",), {"sales": NUMBER}, warm=True)
+TOOLBOX = Toolbox(("transfer",), Gifts({"sales": NUMBER}, warm=True))
 SUMMARY = "The caller wants a table for two"
 ANNOUNCEMENT_S = 0.3 * len(PUTTING_THROUGH.split())
 LATE = EngineTimeout("mind", "llm", "it was late")
@@ -74,8 +76,11 @@ async def test_a_transfer_without_a_word_of_the_model_is_summed_up_and_not_delay
         assert line.over_at - asked == pytest.approx(ANNOUNCEMENT_S, abs=0.1)
         assert line.phrases == [GREETING, PUTTING_THROUGH]
     assert summary(line) == SUMMARY
-    question = Message(Role.CALLER, f"a table for two please\n\n{ASK['en']}")
-    assert line.llm.asked[-1][1:] == (Message(Role.AGENT, GREETING), question)
+    greeted, said, wished, question = line.llm.asked[-1][1:]
+    assert greeted == Message(Role.AGENT, GREETING)
+    assert said == Message(Role.CALLER, "a table for two please")
+    assert isinstance(wished, Round)
+    assert question == Message(Role.CALLER, ASK["en"])
 
 
 async def test_words_that_nobody_answered_are_summed_up_too(autojump_clock: MockClock) -> None:

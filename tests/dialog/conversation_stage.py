@@ -6,10 +6,11 @@ from collections.abc import Callable
 from voiced.dialog import events as ev
 from voiced.dialog.conversation import Conversation
 from voiced.dialog.history import Ending as Told
-from voiced.dialog.history import Entry, Role
+from voiced.dialog.history import Entry, Item, Role
 from voiced.dialog.manners import (
     Action,
     Ask,
+    BringIn,
     Discard,
     Flush,
     Manners,
@@ -22,6 +23,7 @@ from voiced.dialog.manners import (
 )
 from voiced.dialog.parting import Parting
 from voiced.dialog.recognition import MARK_GRACE_S
+from voiced.dialog.tools import Round, Used
 from voiced.dialog.turn import Ending, Turn
 from voiced.dialog.turns import Phase
 from voiced.errors import EngineBroken, EngineTimeout
@@ -134,6 +136,8 @@ WISH = "wish-"
 """How the reason of a model's wish begins; the number of its turn follows."""
 
 REPLIED = (Ending.HEARD, Ending.EMPTY)
+GOES_ON = (ev.ReplyAudible, ev.FillerSaid, ev.ReplyCommits, ev.KeysWanted)
+NEWCOMER = Manners("You are new here.", min_interruption_words=1)
 
 
 class Stage:
@@ -149,6 +153,7 @@ class Stage:
         self.marks: list[str] = []
         self.kept: dict[int, str] = {}  # what was heard of the turns that were broken off
         self.due: float | None = None  # when the whole reply has been played, at the latest
+        self.was_due = self.due  # of the reply that what happens next may end
         self.said = uttered(call).split()  # by the caller: words and keys
 
     def start(self) -> None:
@@ -158,6 +163,7 @@ class Stage:
         before, was_over = self.call.history.entries, self.call.phase is P.OVER
         if not was_over and isinstance(event, ev.WordHeard | ev.DigitPressed):
             self.said.append(event.text if isinstance(event, ev.WordHeard) else event.digit)
+        self.was_due = self.due
         actions = self.call.receive(event, self.now)
         if was_over:
             assert (self.call.phase, actions, self.call.history.entries) == (P.OVER, (), before)
@@ -170,7 +176,7 @@ class Stage:
             return
         if isinstance(event, ev.ReplyEmpty) and self.call.phase is P.SPEAKING:
             return  # it had words
-        if not isinstance(event, ev.ReplyAudible | ev.FillerSaid | ev.ReplyCommits):
+        if not isinstance(event, GOES_ON):
             self.running = None
         self.receive(event)
 
@@ -216,6 +222,9 @@ class Stage:
                 case Discard():
                     assert self.draft is not None, "nothing was prepared"
                     self.draft = None
+                case BringIn():
+                    assert self.running is None, "an agent leaves while it is speaking"
+                    self._obey(self.call.introduce(NEWCOMER))
                 case Prepare(turn=turn):
                     assert self.running is self.draft is None, "prepared beside another reply"
                     self.draft = turn.number
@@ -223,6 +232,8 @@ class Stage:
                     prepared = turn.number if isinstance(action, Release) else None
                     assert self.draft == prepared, "the draft of another turn"
                     assert self.running is None, "a reply began while another was going on"
+                    if isinstance(action, Ask):
+                        self._check_announced(action)
                     self.running, self.due, self.draft = turn.number, None, None
                     self.marks = voice(turn, "We open at noon.")
 
@@ -269,12 +280,29 @@ class Stage:
             (wished,) = [turn for turn in self.call.turns if turn.number == number]
             assert wished.ending in REPLIED, "the wish of a reply that was stopped"
         elif parting is None:
-            assert not [t for t in self.call.turns if t.parting and t.ending in REPLIED]
+            ends = [t for t in self.call.turns if t.wish and isinstance(t.wish.deed, Parting)]
+            assert not [turn for turn in ends if turn.ending in REPLIED]
+        told = [used.call.id for item in self.call.history.items for used in _used(item)]
+        assert len(told) == len(set(told)), "a call of the model's with two results"
+
+    def _check_announced(self, ask: Ask) -> None:
+        """Tools that cannot be undone are used when they were announced, and not otherwise."""
+        if ask.calls:
+            announced = self.call.turns[-2]
+            assert announced.wish
+            assert announced.wish.calls == ask.calls
+            assert announced.ending is Ending.HEARD
+            told = [used.call for item in self.call.history.items for used in _used(item)]
+            assert not set(told) & set(ask.calls), "told of what is only now begun"
 
     def _check_heard(self, entry: Entry) -> None:
         heard = next(t.heard for t in reversed(self.call.turns) if t.ending is not Ending.PENDING)
         if entry.ending is WHOLE and not heard.is_whole:
-            assert self.due is not None, "taken for heard before its end was even sent"
-            assert self.now >= self.due, "taken for heard too soon"
+            assert self.was_due is not None, "taken for heard before its end was even sent"
+            assert self.now >= self.was_due, "taken for heard too soon"
         else:
             assert entry.text == heard.text
+
+
+def _used(item: Item) -> tuple[Used, ...]:
+    return item.used if isinstance(item, Round) else ()

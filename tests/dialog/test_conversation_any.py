@@ -13,7 +13,9 @@ from voiced.dialog.endpointing import EndpointingRule
 from voiced.dialog.history import Entry
 from voiced.dialog.manners import Manners, Past
 from voiced.dialog.parting import Parting, Phrase, Transfer
+from voiced.dialog.tools import ToolCall
 from voiced.dialog.turn import Ending
+from voiced.dialog.wish import Commit, Switch, Wish
 
 SALES = Transfer("+33123456789", warm=True)
 MESSAGE = Parting("voicemail", (Phrase.VOICEMAIL,))
@@ -71,7 +73,12 @@ REPLY = st.sampled_from(
     [
         ev.ReplyAudible,
         ev.ReplyEmpty,
-        lambda turn: ev.ReplyCommits(turn, Parting(f"{WISH}{turn}")),
+        lambda turn: ev.ReplyCommits(turn, Wish(Parting(f"{WISH}{turn}"))),
+        lambda turn: ev.ReplyCommits(
+            turn, Wish(Commit(), (ToolCall(f"call_{turn}", "book", "{}"),))
+        ),
+        lambda turn: ev.ReplyCommits(turn, Wish(Switch("sales"))),
+        lambda turn: ev.KeysWanted(turn, DigitRule(most=1)),
         lambda turn: ev.FillerSaid(turn, 1.0),
         lambda turn: ev.ReplyFinished(turn, 1.0),
         lambda turn: ev.ReplyFailed(turn, LLM_BROKEN),

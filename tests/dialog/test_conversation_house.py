@@ -31,6 +31,7 @@ from voiced.dialog.manners import Ask, Flush, HangUp, Manners, Past, Say, Stop
 from voiced.dialog.parting import Parting, Phrase, Transfer
 from voiced.dialog.turn import Ending
 from voiced.dialog.turns import Phase
+from voiced.dialog.wish import Wish
 
 TALKING = [phase for phase in STAGES if phase is not P.CLOSING]
 SAY = ev.SayRequested("Your taxi is here.")
@@ -168,7 +169,7 @@ TO_SALES = Parting("transfer", (Phrase.TRANSFER,), Transfer("+33123456789"))
 def wishing(parting: Parting = HANG_UP, *, audible: bool = True) -> Conversation:
     """The model's reply is to be its last."""
     call = speaking() if audible else thinking()
-    assert call.receive(ev.ReplyCommits(0, parting), 2.1) == ()
+    assert call.receive(ev.ReplyCommits(0, Wish(parting)), 2.1) == ()
     return call
 
 
@@ -230,8 +231,8 @@ def test_a_last_reply_that_is_withdrawn_takes_its_wish_with_it() -> None:
 def test_the_wish_of_a_stopped_reply_comes_too_late() -> None:
     call = speaking()
     words(call, "no wait", 2.5)
-    assert call.receive(ev.ReplyCommits(0, HANG_UP), 2.6) == ()
-    assert call.turns[0].parting is None
+    assert call.receive(ev.ReplyCommits(0, Wish(HANG_UP)), 2.6) == ()
+    assert call.turns[0].wish is None
     assert call.phase is P.HEARING
 
 
@@ -427,7 +428,7 @@ def test_a_call_that_goes_on_twice_has_all_of_its_past() -> None:
     call = resumed()
     call.receive(ev.LegEnded("socket-lost"), 131.0)
     past = call.past()
-    assert past == Past(PAST.entries, 4, 100.0)
+    assert past == Past(PAST.items, 4, 100.0)
     third = Conversation(Manners("", opening=None), past)
     assert third.start(140.0) == ()
     assert third.turns == []
@@ -465,7 +466,7 @@ def test_a_flush_that_is_answered_after_an_operators_words_is_ignored() -> None:
 
 
 @pytest.mark.parametrize(
-    "event", [SAY, HUSH, ev.MachineDetected("fax"), ev.ReplyCommits(0, HANG_UP)]
+    "event", [SAY, HUSH, ev.MachineDetected("fax"), ev.ReplyCommits(0, Wish(HANG_UP))]
 )
 def test_nothing_happens_after_the_end(event: ev.Event) -> None:
     call = hearing()

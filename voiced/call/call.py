@@ -62,7 +62,7 @@ class Call:
             stream.socket, stream.stream_sid, self._send, self._ear.put, self._books.recording
         )
         self._chronicle = Chronicle(self.call_sid, self._conversation, self._books.journal)
-        self._replies = Replies(persona, self._leg, self._send)
+        self._replies = Replies(self.call_sid, persona, self._leg, self._send)
         self._introduction = Introduction(persona.engines.llm, persona.language)
         self._span = Span.since(past)
 

@@ -8,8 +8,8 @@ import trio
 from attrs import evolve
 
 from voiced.call import channels
-from voiced.call.toolbox import MAX_SUMMARY
-from voiced.dialog.history import History, Message, Role
+from voiced.call.builtin import MAX_SUMMARY
+from voiced.dialog.history import History, Message, Role, Told, append
 from voiced.dialog.parting import Parting, Transfer
 from voiced.engines.roles import Llm
 from voiced.errors import EngineError
@@ -49,15 +49,14 @@ class Introduction:
         await self._done.wait()
         return evolve(parting, transfer=evolve(parting.transfer, summary=self._text.strip()))
 
-    def _asking(self, history: History) -> list[Message]:
+    def _asking(self, history: History) -> list[Told]:
         """The two parties by turns, here too: what the caller said last and the question behind
         it are one message."""
         messages, ask = list(history.messages()), ASK.get(self._language.split("-")[0], ASK["en"])
-        if messages and messages[-1].role is Role.CALLER:
-            ask = f"{messages.pop().text}\n\n{ask}"
-        return [*messages, Message(Role.CALLER, ask)]
+        append(messages, Message(Role.CALLER, ask), "\n\n")
+        return messages
 
-    async def _prepare(self, messages: Sequence[Message], done: trio.Event) -> None:
+    async def _prepare(self, messages: Sequence[Told], done: trio.Event) -> None:
         """Asks the model; of an answer that does not end in time, what has come will do."""
         text_out, text_in = channels.text()
         try:

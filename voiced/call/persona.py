@@ -5,6 +5,7 @@ from datetime import date
 
 from attrs import field, frozen
 
+from voiced.call.builtin import Gifts
 from voiced.call.phrases import PhraseBook, Rendered
 from voiced.call.toolbox import Toolbox
 from voiced.config import Agent, OnMachine
@@ -20,7 +21,8 @@ class Persona:
     """An agent, ready to take a call; `texts` has a text for each phrase that it says.
 
     `filler_s`: how long an answer may take before a filler is said; 0: for ever. `voices`: those
-    that phrases by heart may have been rendered with, the preferred one first.
+    that phrases by heart may have been rendered with, the preferred one first. `variables` are the
+    call's.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Persona:
     toolbox: Toolbox = field(factory=Toolbox)
     filler_s: float = 1.5
     voices: Sequence[Tts] = ()
+    variables: Mapping[str, str] = field(factory=dict)
 
     def by_heart(self, text: str) -> Rendered | None:
         """The text as the agent's own voice says it, or a spare, if that is at hand."""
@@ -81,10 +84,17 @@ def persona(name: str, cast: Cast, said: Mapping[str, str]) -> Persona:
         engines=cast.engines,
         book=cast.book,
         max_call_s=agent.max_call_s,
-        toolbox=Toolbox(agent.tools, agent.transfers, agent.warm_transfer),
+        toolbox=Toolbox(agent.tools, gifts(agent, said)),
+        variables=said,
         filler_s=cast.filler_s,
         voices=cast.voices,
     )
+
+
+def gifts(agent: Agent, said: Mapping[str, str]) -> Gifts:
+    """What this agent's built-in tools work with."""
+    digits = DigitRule(agent.digits_end, agent.digits_timeout_s)
+    return Gifts(agent.transfers, agent.warm_transfer, digits=digits)
 
 
 def manners(agent: Agent, said: Mapping[Phrase, str], prompt: str) -> Manners:

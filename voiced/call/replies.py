@@ -1,6 +1,6 @@
 """Starts and stops the replies of a call: one at a time, each in a cancel scope of its own."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -11,9 +11,11 @@ from voiced.call.leg import Leg
 from voiced.call.mouth import Mouth
 from voiced.call.persona import Persona
 from voiced.call.reply import Filler, Reply
+from voiced.call.thinking import Mind, Thinking
+from voiced.call.voice import Delivery
+from voiced.call.workshop import Workshop
 from voiced.dialog.events import Event
 from voiced.dialog.heard import Heard
-from voiced.dialog.history import Message
 from voiced.dialog.manners import Action, Ask, Discard, Prepare, Release, Say, Stop
 from voiced.dialog.parting import Phrase
 from voiced.dialog.turn import Turn
@@ -37,7 +39,11 @@ class _Running:
 class Replies:
     """Those of one call."""
 
-    def __init__(self, persona: Persona, leg: Leg, events: trio.MemorySendChannel[Event]) -> None:
+    def __init__(
+        self, sid: str, persona: Persona, leg: Leg, events: trio.MemorySendChannel[Event]
+    ) -> None:
+        """`sid`: the call's."""
+        self._sid = sid
         self._persona = persona
         self._leg = leg
         self._events = events
@@ -46,10 +52,10 @@ class Replies:
     async def carry_out(self, action: Action, nursery: trio.Nursery) -> None:
         """Does what the conversation wants done about its replies."""
         match action:
-            case Ask(turn=turn, messages=messages):
-                self._prepare(nursery, turn, messages).release()
+            case Ask():
+                self._prepare(nursery, action).release()
             case Prepare(turn=turn, messages=messages):
-                self._prepare(nursery, turn, messages)
+                self._prepare(nursery, Ask(turn, messages))
             case Release():
                 if self._running:
                     self._running.reply.release()
@@ -62,13 +68,26 @@ class Replies:
                 await self._discard()
                 self._leg.clear(decided)
 
-    def _prepare(self, nursery: trio.Nursery, turn: Turn, messages: Sequence[Message]) -> Reply:
+    def follow(self, persona: Persona) -> None:
+        """Another agent speaks from now on."""
+        self._persona = persona
+
+    def _prepare(self, nursery: trio.Nursery, ask: Ask) -> Reply:
         """Has the model asked. Nothing is heard of it, or reported, before its release."""
-        engines, persona = self._persona.engines, self._persona
-        reply = Reply(turn, self._leg, self._events)
-        how = (engines.llm, engines.tts, persona.language, persona.toolbox, self._filler())
-        self._start(nursery, partial(reply.ask, messages, *how), reply, turn)
+        persona = self._persona
+        mind = Mind(persona.engines.llm, persona.toolbox, self._shop(), persona.filler_s)
+        thinking = Thinking(ask.turn, mind, ask.messages, ask.calls, nursery)
+        reply = self._reply(ask.turn)
+        self._start(nursery, partial(reply.think, thinking, self._filler()), reply, ask.turn)
         return reply
+
+    def _shop(self) -> Workshop:
+        return Workshop(self._sid, self._persona.variables, self._events)
+
+    def _reply(self, turn: Turn) -> Reply:
+        persona = self._persona
+        delivery = Delivery(persona.engines.tts, persona.language, persona.by_heart)
+        return Reply(turn, self._leg, self._events, delivery)
 
     def _filler(self) -> Filler | None:
         persona = self._persona
@@ -78,13 +97,9 @@ class Replies:
 
     def _say(self, nursery: trio.Nursery, turn: Turn) -> None:
         """Its phrases by heart where they are at hand, then its text."""
-        persona = self._persona
-        tts = persona.engines.tts
-        texts = [persona.texts[phrase] for phrase in turn.phrases if persona.texts.get(phrase)]
-        texts += [turn.text] if turn.text else []
-        phrases = [persona.by_heart(text) or text for text in texts]
-        reply = Reply(turn, self._leg, self._events)
-        self._start(nursery, partial(reply.say, phrases, tts, persona.language), reply, turn)
+        texts = [self._persona.texts.get(phrase, "") for phrase in turn.phrases]
+        reply = self._reply(turn)
+        self._start(nursery, partial(reply.say, [*texts, turn.text]), reply, turn)
 
     def _start(
         self, nursery: trio.Nursery, say: Callable[[], Awaitable[None]], reply: Reply, turn: Turn

@@ -5,9 +5,9 @@ far is spoken to the end; if the voice breaks, what it said so far is played. Wh
 heard that, the failure is reported: every reply ends in exactly one `ReplyFinished`, `ReplyEmpty`
 or `ReplyFailed`, unless it is cancelled.
 
-A reply may be a draft at first: model and voice work, but the lips are closed and nothing is
-reported until `release`. If then, or later, nothing has come of it for `filler_s`, a phrase by
-heart bridges the wait.
+A reply may be a draft at first: model and voice work, but the lips are closed, no tool is used
+and nothing is reported until `release`. If then, or later, nothing has come of it for some time,
+a phrase by heart bridges the wait.
 """
 
 import logging
@@ -18,26 +18,14 @@ import trio
 from attrs import frozen
 
 from voiced.call.leg import Leg
-from voiced.call.mouth import Lips, Mouth
 from voiced.call.phrases import Rendered
-from voiced.call.pipeline import TextSource, reading, speak
-from voiced.call.toolbox import Toolbox
+from voiced.call.thinking import Thinking
+from voiced.call.voice import Delivery, Voice
 from voiced.dialog import events as ev
-from voiced.dialog.history import Message
 from voiced.dialog.turn import Turn
-from voiced.engines.roles import Llm, ToolCall, Tts
-from voiced.errors import EngineError
+from voiced.dialog.wish import Wish
 
 log = logging.getLogger(__name__)
-
-AHEAD_MAX_S: Final = 10.0
-AHEAD_MIN_S: Final = 6.0
-"""The voice gets no more words while this much audio waits to be sent: a barge-in would throw it
-away, the GPU would have worked for nothing, and a long reply must not fill the memory. It gets
-them again long before the line runs dry."""
-
-DRAFT_WORDS: Final = 12
-"""The voice gets no more words of a draft: enough to speak until the next are there."""
 
 ECHO_S: Final = 0.3
 """How long after the last frame the echo of the mark behind it is waited for: the lead of the
@@ -53,129 +41,81 @@ class Filler:
 
 
 class Reply:
-    """One turn's reply; `ask` or `say` is awaited once."""
+    """One turn's reply; `think` or `say` is awaited once."""
 
-    def __init__(self, turn: Turn, leg: Leg, events: trio.MemorySendChannel[ev.Event]) -> None:
+    def __init__(
+        self,
+        turn: Turn,
+        leg: Leg,
+        events: trio.MemorySendChannel[ev.Event],
+        delivery: Delivery,
+    ) -> None:
         self._turn = turn
         self._leg = leg
         self._events = events
-        self._mouth = Mouth(turn.heard, leg, Lips.CLOSED)
-        self._failure: EngineError | None = None
-        self._released = trio.Event()
-        self._words = 0
+        self._voice = Voice(turn, leg, delivery)
 
     def release(self) -> None:
         """What is said from now on is heard, and what was said before."""
-        self._released.set()
-        self._leg.begin(self._turn.number)
-        self._open()
+        self._voice.release()
 
-    async def ask(
-        self,
-        messages: Sequence[Message],
-        llm: Llm,
-        tts: Tts,
-        language: str,
-        toolbox: Toolbox,
-        filler: Filler | None = None,
-    ) -> None:
-        """Asks the model and speaks its answer."""
-        used: tuple[ToolCall, ...] = ()
-
-        async def think(text: trio.MemorySendChannel[str]) -> None:
-            nonlocal used
-            try:
-                used = (await llm.complete(messages, text, toolbox.tools)).tool_calls
-            except EngineError as error:
-                self._failure = error  # once what was said so far has been spoken
-
+    async def think(self, thinking: Thinking, filler: Filler | None = None) -> None:
+        """Says what is thought out, and tells what it is to be followed by."""
         async with trio.open_nursery() as nursery:
             if filler:
                 nursery.start_soon(self._fill, filler)
-            await self._speak(think, tts, language)
-            await self._released.wait()
+            await thinking.run(self._voice, nursery)
+            await self._voice.wait_released()
             nursery.cancel_scope.cancel(reason="the answer is there")
-        if parting := toolbox.parting(used):
-            self._events.send_nowait(ev.ReplyCommits(self._turn.number, parting))
+        if thinking.wish:
+            await self._commit(thinking.wish, thinking.announcement)
         await self._report()
 
-    async def say(self, phrases: Sequence[Rendered | str], tts: Tts, language: str) -> None:
-        """Says phrases by heart, those given as text with the live voice."""
-        self.release()
-        self._mouth.open()
+    async def say(self, phrases: Sequence[str]) -> None:
+        """Says phrases by heart where they are at hand, the others with the live voice."""
+        voice = self._voice
+        voice.release()
         for phrase in phrases:
-            if isinstance(phrase, Rendered):
-                self._mouth.recite(phrase)
-            else:
-                await self._speak(reading(phrase), tts, language)
-                self._mouth.join()
-        if self._failure and self._mouth.frames:
-            log.warning("said in part: %s", self._failure)
-            self._failure = None  # what could be said is worth hearing to its end
+            await voice.recite(phrase)
+        if voice.failure and voice.mouth.frames:
+            log.warning("said in part: %s", voice.failure)
+            voice.failure = None  # what could be said is worth hearing to its end
         await self._report()
-
-    async def _speak(self, source: TextSource, tts: Tts, language: str) -> None:
-        try:
-            await speak(source, tts, language, self)
-        except EngineError as error:
-            self._failure = self._failure or error
 
     async def _fill(self, filler: Filler) -> None:
         """Once, if it takes so long; the caller has had an answer of some kind then."""
-        await self._released.wait()
+        await self._voice.wait_released()
         await trio.sleep(filler.after_s)
-        if self._mouth.is_open:
+        mouth, playout = self._voice.mouth, self._leg.playout
+        if mouth.is_open:
             return
-        self._mouth.recite(filler.phrase)
-        self._leg.playout.end()  # what comes behind it is no gap in it
-        self._events.send_nowait(ev.FillerSaid(self._turn.number, self._leg.playout.buffered_s))
+        mouth.recite(filler.phrase)
+        playout.end()  # what comes behind it is no gap in it
+        self._events.send_nowait(ev.FillerSaid(self._turn.number, playout.buffered_s))
+
+    async def _commit(self, wish: Wish, announcement: str) -> None:
+        """What cannot be undone is announced, by the model or else by us."""
+        if wish.needs_words and not self._voice.mouth.frames:
+            await self._voice.recite(announcement)
+        self._events.send_nowait(ev.ReplyCommits(self._turn.number, wish))
 
     async def _report(self) -> None:
-        turn = self._turn.number
-        if self._failure:
-            log.warning("%s", self._failure)
+        turn, voice = self._turn.number, self._voice
+        if voice.failure:
+            log.warning("%s", voice.failure)
             await self._break_off()
-            self._events.send_nowait(ev.ReplyFailed(turn, self._failure))
-        elif self._mouth.frames:
-            self._mouth.finish()
+            self._events.send_nowait(ev.ReplyFailed(turn, voice.failure))
+        elif voice.mouth.frames:
+            voice.mouth.finish()
             self._events.send_nowait(ev.ReplyFinished(turn, self._leg.playout.buffered_s))
         else:
             self._events.send_nowait(ev.ReplyEmpty(turn))
 
     async def _break_off(self) -> None:
         """Returns when the caller has heard what there is, and its marks are back."""
-        if self._mouth.frames:
+        if self._voice.mouth.frames:
             now, playout = trio.current_time(), self._leg.playout
-            self._mouth.break_off(now)
+            self._voice.mouth.break_off(now)
             waiting_s = playout.buffered_s
             last = now + waiting_s if waiting_s else playout.dry_at
             await trio.sleep_until(last + ECHO_S)
-
-    # --- what the pipeline tells ----------------------------------------------------------------
-
-    def text(self) -> None:
-        """The model's text came."""
-        times = self._turn.times
-        times.first_token = times.first_token or trio.current_time()
-
-    async def word(self, word: str) -> None:
-        """Waits while enough audio is ahead, or a draft has enough words."""
-        if self._words >= DRAFT_WORDS:
-            await self._released.wait()
-        self._words += 1
-        self._mouth.expect(word)
-        if (ahead_s := self._leg.playout.buffered_s) > AHEAD_MAX_S:
-            await trio.sleep_until(trio.current_time() + ahead_s - AHEAD_MIN_S)
-
-    def speech(self, event: ev.SpeechEvent) -> None:
-        """Into the playout."""
-        if isinstance(event, ev.SpokenAudio):
-            times = self._turn.times
-            times.first_audio = times.first_audio or trio.current_time()
-        self._mouth.receive(event)
-        self._open()
-
-    def _open(self) -> None:
-        """Nothing is said before there is a sound: until then a phrase may come first."""
-        if self._released.is_set() and not self._mouth.is_open and self._mouth.has_audio:
-            self._mouth.open()

@@ -1,91 +1,168 @@
-"""The tools that a model has in a call, and what it means when it uses one.
+"""The tools that an agent's model has in a call, and what it means when it asks for some.
 
-Both end the call, and neither can be undone; so neither is carried out when the model asks for
-it, but when the caller has heard the reply that it belongs to (`ReplyCommits`).
+An answer may ask for several. What can be done at once is a job. What cannot be undone is a wish,
+for the conversation to carry out when the caller has heard the reply that announces it. What
+there is not, or not so, is refused: that too is an answer to the model, which may mend it.
 """
 
 import json
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
-from voiced.dialog.parting import Parting, Phrase, Transfer
-from voiced.dialog.tools import Tool
-from voiced.engines.roles import ToolCall
+from voiced.call.builtin import BUILT_IN, Gifts, Keypad, Recital, Tones
+from voiced.dialog.parting import Parting
+from voiced.dialog.tools import Tool, ToolCall
+from voiced.dialog.wish import Commit, Deed, Switch, Wish
+from voiced.schema import Validator
+from voiced.tools.arguments import parse_arguments
+from voiced.tools.model import Outcome
 
-log = logging.getLogger(__name__)
+MAX_CALLS: Final = 8
+"""More than that in one answer are refused."""
 
-HANG_UP: Final = "hang_up"
-TRANSFER: Final = "transfer"
-MAX_SUMMARY: Final = 400
+Use = Callable[[Mapping[str, object], Mapping[str, str], str], Awaitable[Outcome]]
+"""Uses a tool: with arguments that fit it, the call's variables, and a key that is the same for
+what must be done once only."""
 
-_HANG_UP_TOOL: Final = Tool(
-    HANG_UP,
-    "Ends the call once the caller has heard your reply. Use it when the caller has said goodbye"
-    " or wants nothing more; say goodbye in the same reply.",
-)
+
+@frozen
+class Request:
+    """A tool of the operator's own. `use` does it, and raises nothing.
+
+    `say` is said while it is waited for, and `progress` again and again. `commits`: only after
+    the caller has heard it announced. `detached`: it goes on when the caller interrupts.
+    """
+
+    tool: Tool
+    use: Use
+    say: str = ""
+    progress: str = ""
+    commits: bool = False
+    detached: bool = False
+
+
+@frozen
+class Refused:
+    """Nothing is done; the model is told why."""
+
+    why: str
+
+
+@frozen
+class Fetch:
+    """Make this request."""
+
+    request: Request
+    arguments: Mapping[str, object]
+
+    @property
+    def goes_on(self) -> bool:
+        """It does not end with the reply: it cannot be undone, or nobody wants it stopped."""
+        return self.request.commits or self.request.detached
+
+
+@frozen
+class Job:
+    """What a call of the model means, to be done at once."""
+
+    call: ToolCall
+    work: Recital | Tones | Keypad | Refused | Fetch
+
+    @property
+    def request(self) -> Request | None:
+        """The operator's own tool, where it is one."""
+        return self.work.request if isinstance(self.work, Fetch) else None
+
+
+@frozen
+class Asked:
+    """What one answer asks for."""
+
+    jobs: tuple[Job, ...] = ()
+    wish: Wish | None = None
 
 
 @frozen
 class Toolbox:
-    """The tools that an agent may use: some of `hang_up` and `transfer`.
-
-    `transfers` are the destinations by name; `warm` transfers are introduced.
-    """
+    """The tools that an agent may use: the built-in ones by `names`, and its own."""
 
     names: tuple[str, ...] = ()
-    transfers: Mapping[str, str] = field(factory=dict)
-    warm: bool = False
+    gifts: Gifts = field(factory=Gifts)
+    requests: Mapping[str, Request] = field(factory=dict)
 
     @property
     def tools(self) -> tuple[Tool, ...]:
         """What the model is told of them."""
-        hang_up = (_HANG_UP_TOOL,) if HANG_UP in self.names else ()
-        transfer = TRANSFER in self.names and self.transfers
-        return hang_up + ((self._transfer_tool(),) if transfer else ())
+        declared = (BUILT_IN[name].declare(self.gifts) for name in self.names)
+        own = (request.tool for request in self.requests.values())
+        return (*(tool for tool in declared if tool), *own)
 
-    def _transfer_tool(self) -> Tool:
-        to = {"type": "string", "enum": list(self.transfers), "description": "whom to connect"}
-        summary = {
-            "type": "string",
-            "description": "what the person who is called should know, in one or two sentences",
-        }
-        return Tool(
-            TRANSFER,
-            "Connects the caller with a person once they have heard your reply. Announce it in"
-            " the same reply.",
-            {
-                "type": "object",
-                "properties": {"to": to, "summary": summary},
-                "required": ["to", "summary"] if self.warm else ["to"],
-                "additionalProperties": False,
-            },
-        )
+    def read(self, calls: Sequence[ToolCall], wished: Wish | None = None) -> Asked:
+        """What these calls of one answer mean. `wished`: what the reply is to be followed by
+        already; there can be only one."""
+        known = {tool.name: tool for tool in self.tools}
+        reading = _Reading(wished)
+        for index, call in enumerate(calls):
+            work = self._work(call, known) if index < MAX_CALLS else Refused("too many at once")
+            if isinstance(work, Parting | Switch):
+                reading.want(work, call)
+            elif isinstance(work, Fetch) and work.request.commits:
+                reading.want(Commit(), call)
+            else:
+                reading.jobs.append(Job(call, work))
+        return Asked(tuple(reading.jobs), reading.wish)
 
-    def parting(self, calls: Sequence[ToolCall]) -> Parting | None:
-        """How the call is to end; None: no tool was used, or none that there is."""
-        known = {tool.name for tool in self.tools}
-        for call in calls:
-            parting = self._meaning(call) if call.name in known else None
-            if parting is not None:
-                return parting
-            log.warning("the model asked for a tool, or in a way, that there is not")
-        return None
+    def committed(self, calls: Sequence[ToolCall]) -> tuple[Job, ...]:
+        """The jobs behind calls that were wanted, and have been announced."""
+        known = {tool.name: tool for tool in self.tools}
+        works = ((call, self._work(call, known)) for call in calls)
+        return tuple(Job(call, work) for call, work in works if isinstance(work, Fetch | Refused))
 
-    def _meaning(self, call: ToolCall) -> Parting | None:
-        if call.name == HANG_UP:
-            return Parting("agent")
-        try:
-            arguments = json.loads(call.arguments)
-        except ValueError:
-            return None
-        if not isinstance(arguments, dict):
-            return None
-        to, summary = arguments.get("to"), arguments.get("summary")
-        if not isinstance(to, str) or to not in self.transfers:
-            return None
-        said = summary[:MAX_SUMMARY] if isinstance(summary, str) else ""
-        transfer = Transfer(self.transfers[to], self.warm, said)
-        return Parting("transfer", (Phrase.TRANSFER,), transfer)
+    def announcement(self, calls: Sequence[ToolCall]) -> str:
+        """What announces them where the model does not."""
+        requests = (self.requests.get(call.name) for call in calls)
+        return next((request.say for request in requests if request and request.say), "")
+
+    def _work(
+        self, call: ToolCall, known: Mapping[str, Tool]
+    ) -> Recital | Tones | Keypad | Refused | Fetch | Parting | Switch:
+        tool = known.get(call.name)
+        if tool is None:
+            there = ", ".join(known) or "none"
+            return Refused(f"there is no tool of this name; there are: {there}")
+        arguments = parse_arguments(call.arguments)
+        if arguments is None:
+            return Refused("the arguments are not a JSON object")
+        if faults := _validator(json.dumps(tool.parameters)).faults(arguments):
+            return Refused("; ".join(faults))
+        if request := self.requests.get(call.name):
+            return Fetch(request, arguments)
+        return BUILT_IN[call.name].read(arguments, self.gifts)
+
+
+@lru_cache(maxsize=1024)
+def _validator(schema: str) -> Validator:
+    """Made once for each schema: that takes longer than many an answer may."""
+    return Validator(json.loads(schema))
+
+
+@define
+class _Reading:
+    """The first wish is the one that counts; tools of one answer are wanted together."""
+
+    wish: Wish | None
+    jobs: list[Job] = field(factory=list)
+
+    def want(self, deed: Deed, call: ToolCall) -> None:
+        wish = self.wish
+        if wish is None:
+            self.wish = Wish(deed, (call,))
+        elif isinstance(deed, Commit) and isinstance(wish.deed, Commit):
+            self.wish = Wish(deed, (*wish.calls, call), wish.others)
+        elif isinstance(deed, Commit):  # the call goes on, so it comes before any end
+            self.wish = Wish(deed, (call,), (*wish.calls, *wish.others))
+        else:
+            self.wish = Wish(wish.deed, wish.calls, (*wish.others, call))

@@ -16,6 +16,7 @@ from voiced.dialog.history import History
 from voiced.dialog.manners import (
     Action,
     Ask,
+    BringIn,
     Discard,
     Flush,
     HangUp,
@@ -33,6 +34,7 @@ from voiced.dialog.parting import Parting, Phrase
 from voiced.dialog.recognition import Happening, Recognition
 from voiced.dialog.turn import Ending, Turn
 from voiced.dialog.turns import Act, Phase, Signal, step
+from voiced.dialog.wish import Switch
 
 EMPTY_S: Final = 1.0
 """Silence after a reply without a word, before we prompt: the caller waits for us, not we."""
@@ -43,6 +45,9 @@ HANGUP: Final = "hangup"
 MAX_IDLE_PROMPTS: Final = 2
 """Prompts to a silent caller before we say goodbye."""
 
+MAX_DEEDS: Final = 4
+"""What the agent announces and does in a row, before it waits for the caller to speak."""
+
 
 @define
 class _Idleness:
@@ -50,6 +55,11 @@ class _Idleness:
 
     prompts: int = 0
     at: float | None = None
+
+    def watch(self, wait_s: float, now: float, *, soon: bool = False) -> None:
+        """From now on; 0: not at all. `soon`: the caller waits for an answer that has turned out
+        to be empty."""
+        self.at = now + (min(EMPTY_S, wait_s) if soon else wait_s) if wait_s > 0 else None
 
 
 class Conversation:
@@ -61,7 +71,7 @@ class Conversation:
         self.parting: Parting | None = None
         self.eagerness = Eagerness()
         self._past = past or Past()
-        self._minutes = Minutes(manners.prompt, self._past.entries, self._past.turns)
+        self._minutes = Minutes(manners.prompt, self._past.items, self._past.turns)
         self._manners = manners
         self._recognition = Recognition(manners, self._minutes)
         self._idleness = _Idleness()
@@ -88,7 +98,7 @@ class Conversation:
 
     def past(self) -> Past:
         """What another conversation has to know to go on with this one."""
-        return Past(self.history.entries, self._minutes.next_number, self.started_at)
+        return Past(self.history.items, self._minutes.next_number, self.started_at)
 
     def start(self, now: float) -> tuple[Action, ...]:
         """The line is open."""
@@ -96,12 +106,15 @@ class Conversation:
         self._minutes.started_at = now if began is None else began
         if self._manners.opening is not None:
             return self._happen(Happening(Signal.ANSWERED), now)
-        self._watch_idleness(now, soon=False)
+        self._idleness.watch(self._manners.idle_prompt_s, now)
         return ()
 
     def receive(self, event: ev.Event, now: float) -> tuple[Action, ...]:
         """Something happened; returns what to do about it, in order."""
         if self.phase is Phase.OVER:
+            return ()
+        if isinstance(event, ev.ToolEvent):
+            self._minutes.note(event)
             return ()
         idle_at = self._idleness.at
         if isinstance(event, ev.TimePassed) and idle_at is not None and now >= idle_at:
@@ -121,9 +134,10 @@ class Conversation:
         self.phase, act = step(self.phase, signal)
         if happening.parting and act is not Act.NOTHING:
             self.part(happening.parting)
-        self._watch_idleness(now, soon=signal is Signal.EMPTY)
-        if act in (Act.SETTLE, Act.HANG_UP):
-            heard = signal in (Signal.HEARD, Signal.PARTED)
+        wait_s = self._manners.idle_prompt_s if self.phase is Phase.LISTENING else 0
+        self._idleness.watch(wait_s, now, soon=signal is Signal.EMPTY)
+        if act in (Act.SETTLE, Act.PROCEED, Act.HANG_UP):
+            heard = signal in (Signal.HEARD, Signal.PARTED, Signal.ANNOUNCED)
             self._minutes.end(Ending.HEARD if heard else Ending.EMPTY, now)
         dropped = act not in _KEEPS_DRAFT and self.eagerness.drop()
         actions: tuple[Action, ...] = (Discard(),) if dropped else ()
@@ -142,23 +156,25 @@ class Conversation:
             return Happening(Signal.CLOSE, Parting("idle"))
         turn = self._minutes.latest
         replying = self.phase in (Phase.THINKING, Phase.SPEAKING, Phase.DOUBTING)
-        if turn and turn.parting and replying and signal in _LAST_REPLY:
-            if signal is Signal.EMPTY:
-                self._minutes.end(Ending.EMPTY, now)
-            return Happening(_LAST_REPLY[signal], turn.parting)
-        return happening
+        over = signal in (Signal.HEARD, Signal.EMPTY)
+        if turn is None or turn.wish is None or not replying or not over:
+            return happening
+        if signal is Signal.EMPTY:
+            if turn.wish.needs_words:
+                return happening
+            self._minutes.end(Ending.EMPTY, now)
+        if isinstance(turn.wish.deed, Parting):
+            return Happening(_LAST_REPLY[signal], turn.wish.deed)
+        if self._minutes.since_caller > MAX_DEEDS:
+            self._minutes.give_up(turn)
+            return happening
+        return Happening(Signal.ANNOUNCED)
 
     def part(self, parting: Parting) -> None:
         """The first reason to end a call is the one that counts; but who hangs up while a
         transfer is announced is put through to nobody."""
         gone = parting.reason == HANGUP and self.parting and self.parting.transfer
         self.parting = parting if gone else self.parting or parting
-
-    def _watch_idleness(self, now: float, *, soon: bool) -> None:
-        """`soon`: the caller waits for an answer that has turned out to be empty."""
-        wait_s = self._manners.idle_prompt_s
-        waits = self.phase is Phase.LISTENING and wait_s > 0
-        self._idleness.at = now + (min(EMPTY_S, wait_s) if soon else wait_s) if waits else None
 
     def _carry_out(self, act: Act, now: float, text: str) -> tuple[Action, ...]:
         self._recognition.note(act, now)
@@ -178,21 +194,33 @@ class Conversation:
                 actions += (Pause(),)
             case Act.RESUME:
                 actions += (Resume(),)
+            case Act.PROCEED:
+                actions += self._proceed()
             case Act.HANG_UP if self.parting:
                 actions += (HangUp(self.parting),)
             case Act.GREET | Act.PROMPT | Act.SAY | Act.APOLOGISE | Act.SAY_GOODBYE:
                 self._idleness.prompts += act is Act.PROMPT
                 waits = self._minutes.unanswered(self._recognition.quiet_since)
-                turn = self._minutes.begin(phrases=self._phrases(act), text=text)
+                phrases = _phrases(act, self._manners.opening, self.parting)
+                turn = self._minutes.begin(phrases=phrases, text=text)
                 turn.times.speech_ended = waits if act is Act.APOLOGISE else None
                 actions += (Say(turn),)
         return actions
 
-    def _phrases(self, act: Act) -> tuple[Phrase, ...]:
-        opening = self._manners.opening
-        said = {Act.GREET: (opening,) if opening else (), Act.PROMPT: (Phrase.IDLE_PROMPT,)}
-        last = self.parting.phrases if self.parting else ()
-        return () if act is Act.SAY else said.get(act, last)
+    def _proceed(self) -> tuple[Action, ...]:
+        """Does what was announced; the agent goes on speaking."""
+        wish = self.turns[-1].wish
+        assert wish
+        if isinstance(wish.deed, Switch):
+            return (BringIn(wish.deed.agent),)
+        return (Ask(self._minutes.begin(), self.history.messages(), wish.calls),)
+
+    def introduce(self, manners: Manners) -> tuple[Action, ...]:
+        """Another agent takes over, and has the floor: it knows all that was said."""
+        self._manners = manners
+        self.history.prompt = manners.prompt
+        self._recognition.follow(manners)
+        return (Ask(self._minutes.begin(), self.history.messages()),)
 
     def _prepare(self, now: float) -> tuple[Action, ...]:
         """Begins the reply to what the caller has said so far, where that may be all."""
@@ -215,6 +243,14 @@ class Conversation:
         turn.times.asked = now
         self._minutes.caller(listened.text, listened.began)
         return (*actions, Release(turn) if draft else Ask(turn, self.history.messages()))
+
+
+def _phrases(act: Act, opening: Phrase | None, parting: Parting | None) -> tuple[Phrase, ...]:
+    """What is said by heart where this is done; where the call ends, what it ends with."""
+    if act is Act.SAY:
+        return ()
+    said = {Act.GREET: (opening,) if opening else (), Act.PROMPT: (Phrase.IDLE_PROMPT,)}
+    return said.get(act, parting.phrases if parting else ())
 
 
 def _set_free(actions: tuple[Action, ...]) -> bool:

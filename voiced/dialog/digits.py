@@ -28,7 +28,7 @@ class Digits:
     """One caller's keypad. Times are seconds on one monotonic clock."""
 
     def __init__(self, rule: DigitRule) -> None:
-        self._rule = rule
+        self._rule = self._usual = rule
         self._pressed = ""
         self._due: float | None = None
 
@@ -62,9 +62,18 @@ class Digits:
         """The input, if its deadline has come."""
         return self.take() if self._due is not None and now >= self._due else None
 
+    def follow(self, rule: DigitRule) -> None:
+        """Inputs go by this rule from now on."""
+        self._rule = self._usual = rule
+
+    def expect(self, rule: DigitRule) -> None:
+        """The next input, or the one that is being entered, goes by this rule."""
+        self._rule = rule
+
     def take(self) -> str:
         """What was pressed so far, over or not; it is forgotten."""
         pressed, self._pressed, self._due = self._pressed, "", None
+        self._rule = self._usual if pressed else self._rule
         return pressed
 
     def _added(self, digit: str) -> bool:

@@ -2,7 +2,10 @@
 
 from attrs import frozen
 
+from voiced.dialog.digits import DigitRule
 from voiced.dialog.parting import Parting
+from voiced.dialog.tools import Round
+from voiced.dialog.wish import Wish
 from voiced.errors import EngineError
 
 # --- from the ear (an STT engine) -------------------------------------------------------------
@@ -126,16 +129,50 @@ class ReplyFailed:
 
 @frozen
 class ReplyCommits:
-    """The model wants the call to end this way once this reply has been heard to its end.
+    """This is wanted once the reply has been heard to its end.
 
     Comes before `ReplyFinished` or `ReplyEmpty`. A reply that is stopped takes its wish with it.
     """
 
     turn: int
-    parting: Parting
+    wish: Wish
 
 
-ReplyEvent = ReplyAudible | FillerSaid | ReplyCommits | ReplyFinished | ReplyEmpty | ReplyFailed
+@frozen
+class KeysWanted:
+    """The caller has been asked for a number: the next input goes by this rule."""
+
+    turn: int
+    rule: DigitRule
+
+
+ReplyEvent = (
+    ReplyAudible | FillerSaid | ReplyCommits | KeysWanted | ReplyFinished | ReplyEmpty | ReplyFailed
+)
+
+# --- from the tools that the model uses: also when the reply that did has been stopped ------------
+
+
+@frozen
+class ToolsAsked:
+    """The model has used tools, which are under way. Each has a result already: what the model is
+    told unless it is answered."""
+
+    round: Round
+
+
+@frozen
+class ToolAnswered:
+    """A tool is done; `status` is a short stable word, `ok` if all went well."""
+
+    call_id: str
+    tool: str
+    result: str
+    status: str
+    duration_s: float
+
+
+ToolEvent = ToolsAsked | ToolAnswered
 
 # --- from the mouth (a TTS engine), to the reply ------------------------------------------------
 
@@ -206,4 +243,4 @@ HouseEvent = (
     EarFailed | TimePassed | CloseRequested | SayRequested | InterruptRequested | MachineDetected
 )
 
-Event = SttEvent | LegEvent | ReplyEvent | HouseEvent
+Event = SttEvent | LegEvent | ReplyEvent | ToolEvent | HouseEvent

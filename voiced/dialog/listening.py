@@ -51,14 +51,21 @@ class Listening:
 
     def __init__(self, rule: EndpointingRule, min_interruption_words: int | None) -> None:
         """`min_interruption_words` None: replies cannot be interrupted."""
-        self._endpointing = Endpointing(rule)
-        self._bargein = None
-        if min_interruption_words is not None:
-            self._bargein = BargeIn(min_interruption_words)
         self._words: list[tuple[float, str]] = []  # when each was reported
         self.speech_ended: float | None = None
         """When the line went quiet; None: it has not."""
         self._turn_ended: float | None = None
+        self.follow(rule, min_interruption_words)
+
+    def follow(self, rule: EndpointingRule, min_interruption_words: int | None) -> None:
+        """Goes by these from now on; what has been heard is kept."""
+        self._endpointing = Endpointing(rule)
+        self._bargein = None if min_interruption_words is None else BargeIn(min_interruption_words)
+        if self._words:
+            tail = [word for _, word in self._words[-TAIL_WORDS:]]
+            self._endpointing.word(self._words[-1][0], tail)
+        if self.speech_ended is not None:
+            self._quiet(self.speech_ended)
 
     def receive(self, event: EarEvent, phase: Phase, now: float) -> Signal | None:
         """Returns what an event means to whoever has the floor, or None."""
@@ -71,7 +78,10 @@ class Listening:
             case Flushed():
                 return self._flushed if phase is Phase.FLUSHING else None  # or it comes late
             case SpeechStarted():
-                self._loud(now)
+                self.speech_ended = None
+                self._endpointing.loud()
+                if self._bargein:
+                    self._bargein.loud(now)
             case SpeechStopped(quiet_s=quiet_s):
                 self._quiet(now - quiet_s)
             case TurnLikelyOver() if phase is Phase.HEARING:
@@ -107,12 +117,6 @@ class Listening:
     @property
     def _flushed(self) -> Signal:
         return Signal.FLUSHED if self._words else Signal.IDLE
-
-    def _loud(self, now: float) -> None:
-        self.speech_ended = None
-        self._endpointing.loud()
-        if self._bargein:
-            self._bargein.loud(now)
 
     def _quiet(self, since: float) -> None:
         self.speech_ended = since

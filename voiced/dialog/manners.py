@@ -4,8 +4,9 @@ from attrs import evolve, field, frozen
 
 from voiced.dialog.digits import DigitRule
 from voiced.dialog.endpointing import EndpointingRule
-from voiced.dialog.history import Entry, Message
+from voiced.dialog.history import Item, Told
 from voiced.dialog.parting import Parting, Phrase, Transfer
+from voiced.dialog.tools import ToolCall
 from voiced.dialog.turn import Turn
 
 
@@ -27,6 +28,11 @@ class Manners:
     digits: DigitRule = field(factory=DigitRule)
     rescue: Transfer | None = None
     on_machine: Parting | None = None
+
+    @property
+    def words_to_interrupt(self) -> int | None:
+        """How many words of the caller's end a reply; None: as many as they like."""
+        return self.min_interruption_words if self.interruptible else None
 
     def failed(self, reason: str) -> Parting:
         """The parting where no engine is left: an apology, then somebody else or goodbye."""
@@ -50,7 +56,7 @@ class Past:
     it begins now.
     """
 
-    entries: tuple[Entry, ...] = ()
+    items: tuple[Item, ...] = ()
     turns: int = 0
     started_at: float | None = None
 
@@ -62,10 +68,12 @@ class Flush:
 
 @frozen
 class Ask:
-    """Start the turn's reply: ask the model and speak its answer."""
+    """Start the turn's reply: use the tools that it asked for and was to announce first, `calls`;
+    then ask the model and speak its answer."""
 
     turn: Turn
-    messages: tuple[Message, ...]
+    messages: tuple[Told, ...]
+    calls: tuple[ToolCall, ...] = ()
 
 
 @frozen
@@ -73,7 +81,7 @@ class Prepare:
     """As `Ask`, but nothing of it may be heard or told before a `Release`."""
 
     turn: Turn
-    messages: tuple[Message, ...]
+    messages: tuple[Told, ...]
 
 
 @frozen
@@ -117,4 +125,11 @@ class HangUp:
     parting: Parting
 
 
-Action = Flush | Ask | Prepare | Release | Discard | Say | Stop | Pause | Resume | HangUp
+@frozen
+class BringIn:
+    """Have another agent take over, and `Conversation.introduce` it."""
+
+    agent: str
+
+
+Action = Flush | Ask | Prepare | Release | Discard | Say | Stop | Pause | Resume | HangUp | BringIn

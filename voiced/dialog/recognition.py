@@ -38,6 +38,8 @@ Told: TypeAlias = (
     ev.CloseRequested | ev.EarFailed | ev.SayRequested | ev.InterruptRequested | ev.MachineDetected
 )
 
+Recognised: TypeAlias = ev.ReplyEvent | Sensed | ev.LegEnded | Told
+
 
 @frozen
 class Happening:
@@ -52,14 +54,13 @@ class Recognition:
     """The senses of one conversation: what the caller says and presses, what the house tells."""
 
     def __init__(self, manners: Manners, minutes: Minutes) -> None:
-        words = manners.min_interruption_words if manners.interruptible else None
-        self._listening = Listening(manners.endpointing, words)
+        self._listening = Listening(manners.endpointing, manners.words_to_interrupt)
         self._digits = Digits(manners.digits)
         self._manners = manners
         self._minutes = minutes
         self._paused_at = 0.0
 
-    def receive(self, event: ev.Event, phase: Phase, now: float) -> Happening | None:
+    def receive(self, event: Recognised, phase: Phase, now: float) -> Happening | None:
         """What the event means while `phase` holds; None: nothing."""
         if isinstance(event, ev.ReplyEvent):
             turn = self._minutes.pending(event.turn)
@@ -71,6 +72,12 @@ class Recognition:
             return Happening(Signal.GONE, Parting(event.reason))
         signal = self._sensed(event, phase, now)
         return Happening(signal) if signal else None
+
+    def follow(self, manners: Manners) -> None:
+        """Another agent listens from now on; what the caller has said so far is not lost."""
+        self._manners = manners
+        self._listening.follow(manners.endpointing, manners.words_to_interrupt)
+        self._digits.follow(manners.digits)
 
     def deadline(self, phase: Phase) -> float | None:
         """When `TimePassed` is owed."""
@@ -176,8 +183,10 @@ class Recognition:
                 return Happening(Signal.AUDIBLE)
             case ev.FillerSaid(length_s=length_s):
                 turn.times.filler, turn.times.filler_ended = now, now + length_s
-            case ev.ReplyCommits(parting=parting):
-                turn.parting = parting
+            case ev.ReplyCommits(wish=wish):
+                turn.wish = wish
+            case ev.KeysWanted(rule=rule):
+                self._digits.expect(rule)
             case ev.ReplyFinished(remaining_s=remaining_s):
                 turn.heard_by = now + remaining_s + MARK_GRACE_S
             case ev.ReplyEmpty():

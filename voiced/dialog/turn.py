@@ -6,7 +6,8 @@ from math import inf
 from attrs import define, field
 
 from voiced.dialog.heard import Heard
-from voiced.dialog.parting import Parting, Phrase
+from voiced.dialog.parting import Phrase
+from voiced.dialog.wish import Wish
 
 
 @define
@@ -78,15 +79,15 @@ class Ending(Enum):
 @define
 class Turn:
     """`phrases` are what is said by heart in this turn, and `text` word for word behind them;
-    both are empty where the model is asked. `parting` is what the model wants done when all of
-    its reply has been heard. `heard_by`: when a final mark that has not come is taken for lost.
+    both are empty where the model is asked. `wish` is what follows when all of the reply has
+    been heard. `heard_by`: when a final mark that has not come is taken for lost.
     """
 
     number: int
     utterance: str = ""
     phrases: tuple[Phrase, ...] = ()
     text: str = ""
-    parting: Parting | None = None
+    wish: Wish | None = None
     heard_by: float | None = None
     heard: Heard = field(init=False)
     times: TurnTimes = field(factory=TurnTimes)

@@ -21,6 +21,9 @@ Where theory is not clean:
 - A reply may be begun (PREPARE) while the turn is only LIKELY over. It is nobody's turn yet, so it
   is no phase: the call is HEARING or FLUSHING all the same, and REPLY makes it the reply. None is
   begun at the flush: the last word is often on its way then, and it would be the wrong one.
+- What cannot be undone waits until its announcement was heard (ANNOUNCED): then the floor is not
+  the caller's, but goes from one reply of the agent's to the next. In THINKING that is an agent
+  who hands over to another without a word.
 - A key cuts a reply off as a word does, and holds the utterance open until the number is whole.
 - Without its ear a call cannot go on (DEAF), but it can still say goodbye: CLOSING ignores it.
 - A pair that the table does not name changes nothing. A telephone call must survive a signal
@@ -69,6 +72,7 @@ class Signal(Enum):
     HUSH = "hush"  # or takes them away
     CLOSE = "close"  # say goodbye and hang up
     PARTED = "parted"  # the caller has heard a reply that was to be the last
+    ANNOUNCED = "announced"  # the caller has heard what we are about to do
     GONE = "gone"  # the leg has ended
 
 
@@ -86,6 +90,7 @@ class Act(Enum):
     RESUME = "resume"  # and go on with it
     CUT = "cut"  # stop a reply in the middle
     SETTLE = "settle"  # the reply is history
+    PROCEED = "proceed"  # do what was announced, and tell of it
     PROMPT = "prompt"  # "are you still there?"
     SAY = "say"  # stop what is being said and say a text
     APOLOGISE = "apologise"  # and say goodbye
@@ -136,6 +141,7 @@ TABLE: Final[dict[Phase, dict[Signal, tuple[Phase, Act]]]] = {
         S.HUSH: (P.LISTENING, A.WITHDRAW),
         S.AUDIBLE: (P.SPEAKING, A.NOTHING),
         S.EMPTY: (P.LISTENING, A.SETTLE),
+        S.ANNOUNCED: (P.THINKING, A.PROCEED),
         S.FAILED: (P.CLOSING, A.APOLOGISE),
         S.DEAF: (P.CLOSING, A.APOLOGISE),
         S.CLOSE: (P.CLOSING, A.SAY_GOODBYE),
@@ -148,6 +154,7 @@ TABLE: Final[dict[Phase, dict[Signal, tuple[Phase, Act]]]] = {
         S.SAY: (P.THINKING, A.SAY),
         S.HUSH: (P.LISTENING, A.CUT),
         S.HEARD: (P.LISTENING, A.SETTLE),
+        S.ANNOUNCED: (P.THINKING, A.PROCEED),
         S.PARTED: (P.OVER, A.HANG_UP),
         S.FAILED: (P.CLOSING, A.APOLOGISE),
         S.DEAF: (P.CLOSING, A.APOLOGISE),
@@ -161,6 +168,7 @@ TABLE: Final[dict[Phase, dict[Signal, tuple[Phase, Act]]]] = {
         S.SAY: (P.THINKING, A.SAY),
         S.HUSH: (P.LISTENING, A.CUT),
         S.HEARD: (P.LISTENING, A.SETTLE),
+        S.ANNOUNCED: (P.THINKING, A.PROCEED),
         S.PARTED: (P.OVER, A.HANG_UP),
         S.FAILED: (P.CLOSING, A.APOLOGISE),
         S.DEAF: (P.CLOSING, A.APOLOGISE),
