@@ -22,9 +22,9 @@ from voiced.config import Settings, parse
 from voiced.dialog.events import Flushed, SpeechEvent, SpokenAudio, SttEvent, WordHeard
 from voiced.dialog.history import Message, Role
 from voiced.engines.build import build_engines
-from voiced.engines.cartesia import CartesiaTts
 from voiced.engines.http import http_client
-from voiced.engines.roles import Llm, Stt, SttStatistics, Transcription, Tts
+from voiced.engines.roles import Kept, Llm, Stt, SttStatistics, Transcription, Tts
+from voiced.engines.rooms import Reach
 from voiced.lab.commands import READY
 
 CALLS = 12
@@ -207,11 +207,15 @@ _SOUND = sound(FRAME_S)
 
 async def _speaking(tts: Tts, plan: Plan) -> Cost:
     async with trio.open_nursery() as nursery:
-        if isinstance(tts, CartesiaTts):
-            nursery.start_soon(tts.run)
+        if isinstance(tts, Kept):
+            nursery.start_soon(tts.run, _told)
         cost = await _rounds(partial(_spoken_s, tts), plan)
         nursery.cancel_scope.cancel(reason="measured")
     return cost
+
+
+def _told(reach: Reach) -> None:
+    """Whether a connection came about shows in what is said over it."""
 
 
 async def _thinking(llm: Llm, plan: Plan) -> Cost:

@@ -194,3 +194,18 @@ async def test_an_old_one_that_dies_takes_its_sockets_along(
     assert "<Hangup" in await change.port.ask(change.after)
     assert (await change.port.http.get(f"{change.port.url}/healthz")).status_code == 200
     nursery.cancel_scope.cancel()
+
+
+async def test_an_operator_s_order_reaches_the_old_one(
+    change: Change, nursery: trio.Nursery
+) -> None:
+    async with change.port.stream(change.stream) as there:
+        await change.manager.hear(STATUS="draining 1 call")
+        http, url = change.port.http, f"{change.port.url}/v1/calls"
+        live = (await http.get(url, params={"state": "live"})).json()["calls"]
+        assert [each["sid"] for each in live] == [CALL]
+        assert (await http.post(f"{url}/{CALL}/hangup")).status_code == 202
+        with trio.fail_after(10):
+            await hear_all(there)
+    await change.over()
+    nursery.cancel_scope.cancel()

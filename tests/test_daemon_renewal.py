@@ -13,6 +13,7 @@ import trio
 import trio.lowlevel
 from attrs import define, evolve, field
 from daemon_stage import agent, engine_set, running, settings, stop
+from metrics_page import shown, value
 from stories import FakeLlm, FakeStt, FakeTts
 
 from voiced import house
@@ -246,6 +247,22 @@ async def test_the_limits_and_the_log_follow(
             url = f"http://127.0.0.1:{there.settings.server.port}/readyz"
             assert (await client.get(url)).json()["status"] == "max-calls"
     assert "the configuration is taken, but something is odd" in messages(caplog)
+
+
+async def test_an_agent_that_is_new_is_counted_by_its_name(
+    tmp_path: Path, houses: list[House]
+) -> None:
+    before = settings(tmp_path)
+    read = evolve(before, agents={"default": agent(), "night": agent()})
+    async with running(before, File(read).read):
+        (here,) = houses
+        stop(signal.SIGHUP)
+        await until(lambda: here.settings == read)
+        here.switchboard.admit(evolve(PARTIES, agent="night"), Stage.AWAITED, 60.0)
+        page = shown(here.metrics.instruments)
+    name = "voiced_calls_opened_total"
+    assert value(page, name, direction="inbound", agent="night") == 1
+    assert value(page, name, direction="inbound", agent="other") is None
 
 
 async def test_limits_that_stay_keep_their_count(tmp_path: Path, houses: list[House]) -> None:

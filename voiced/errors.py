@@ -58,13 +58,17 @@ class CarrierError(VoicedError):
     """The carrier's REST API refused a request or did not answer.
 
     `code` is the carrier's own number for the fault (Twilio's 21211 ...), 0 where it gave none;
-    `retryable` is true where the same request may succeed later.
+    `retryable` is true where the same request may succeed later; `status` is the HTTP status of
+    its refusal, None where it has refused nothing.
     """
 
-    def __init__(self, message: str, *, code: int = 0, retryable: bool = False) -> None:
+    def __init__(
+        self, message: str, *, code: int = 0, retryable: bool = False, status: int | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.retryable = retryable
+        self.status = status
 
 
 class CallGone(CarrierError):

@@ -35,6 +35,7 @@ from voiced.records.metrics import Metrics
 from voiced.records.model import EngineFailed
 from voiced.records.recorder import Recorder
 from voiced.web.api import Api, recordings
+from voiced.web.api_neighbours import Neighbours
 from voiced.web.door import Door
 from voiced.web.gate import Gate
 from voiced.web.hooks import AFTER
@@ -90,6 +91,7 @@ class Front:
     feed: Feed
     metrics: Metrics
     tokens: Tokens = field(factory=Tokens)
+    neighbours: Neighbours = field(factory=Neighbours)
 
     def door(self, settings: Settings) -> Door:
         """Where Twilio comes in; tokens that an earlier one has minted are good here."""
@@ -103,7 +105,7 @@ class Front:
             settings.twilio.phone_number, limits.allowed_prefixes, limits.denied_prefixes
         )
         placing = Placing(settings, self.switchboard, self.carrier, allowed, self.tokens.at)
-        return Api(settings, placing, self.recorder, self.feed, outbound)
+        return Api(settings, placing, self.recorder, self.feed, outbound, self.neighbours)
 
 
 @define(eq=False)
@@ -120,6 +122,10 @@ class House:
     listening: Listening
     outbound: RateLimit
     requests: RateLimit
+
+    def __attrs_post_init__(self) -> None:
+        """Who shares the port is known only where it is served."""
+        self.front.neighbours.presence = lambda: self.listening.forwarder.presence
 
     @property
     def settings(self) -> Settings:
@@ -167,6 +173,7 @@ class House:
             self.outbound = RateLimit(settings.limits.outbound_per_minute)
         if settings.limits.requests_per_minute != before.requests_per_minute:
             self.requests = RateLimit(settings.limits.requests_per_minute)
+        self.metrics.renew(settings)
         self.editions.latest = _edition(settings, self.http, self.book, self.engines.tell)
         self.capacity.renew(settings)
         self.switchboard.register.max_calls = settings.server.max_calls

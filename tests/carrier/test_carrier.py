@@ -3,6 +3,7 @@
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
 
+import httpx
 import pytest
 import trio
 from carrier_peers import (
@@ -15,6 +16,7 @@ from carrier_peers import (
     Answer,
     answer,
     failed,
+    failure,
     house,
     refusal,
 )
@@ -157,6 +159,27 @@ async def test_a_refusal_without_a_hint_is_told_in_twilios_words(autojump_clock:
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        (refusal(401, 20003), 401),
+        (refusal(404, 20404), 404),
+        (answer(500, b""), 500),
+        (answer(302, b""), 302),
+        (failure(httpx.ConnectError), None),
+        (failure(httpx.ReadTimeout), None),
+        (failure(httpx.RemoteProtocolError), None),
+    ],
+)
+async def test_an_error_knows_whether_twilio_has_said_no(
+    given: Answer, status: int | None, autojump_clock: MockClock
+) -> None:
+    carrier, _ = house(given)
+    assert (await failed(carrier.create(NEW))).status == status
+    missing, _ = house(given, settings=Twilio())
+    assert (await failed(missing.create(NEW))).status is None
+
+
 GONE = [refusal(404, 20404), refusal(400, 21220)]
 
 
@@ -172,7 +195,7 @@ async def test_a_call_that_is_gone_is_fine_or_is_told(
     assert isinstance(await failed(carrier.redirect(CALL, "https://x.test/t")), CallGone)
     error = await failed(carrier.fetch(CALL))
     assert isinstance(error, CallGone)
-    assert error.code in (20404, 21220)
+    assert (error.code, error.status) in ((20404, 404), (21220, 400))
     assert len(api.requests) == sent + 2
 
 

@@ -21,6 +21,7 @@ from voiced import cli
 from voiced.carrier.twilio import Carrier
 from voiced.client import check as checking
 from voiced.client.check import ask_all, probes
+from voiced.client.check_carrier import ask_account, ask_number
 from voiced.client.check_engines import ask_llm, ask_stt, ask_tts
 from voiced.client.check_report import Answer, Row, State, can_serve, report, report_object
 from voiced.config import (
@@ -39,12 +40,13 @@ from voiced.config import (
 from voiced.dialog.events import SpeechEvent, SpokenAudio
 from voiced.engines.http import http_client
 from voiced.engines.roles import Llm, Stt, Tts
-from voiced.errors import EngineRefused, EngineTimeout
+from voiced.errors import CarrierError, EngineRefused, EngineTimeout
 from voiced.lab import anthropic as lab_anthropic
 from voiced.lab import cartesia_faults, deepgram_faults
 from voiced.lab.engines import CARTESIA_VOICE, EarKind, Lab, LabSettings, VoiceKind, run_lab
 from voiced.lab.faults import Fault, Kind, LlmFault
 from voiced.wire.signature import is_valid
+from voiced.wire.twilio_rest import Account, IncomingNumber
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 PUBLIC = "https://voice.example.com"
@@ -415,6 +417,41 @@ async def test_a_carrier_that_fails(
 ) -> None:
     rows = await Outside(refusal=refusal).ask()
     assert verdict(rows["account"]) == (State.FAILED, reachable, Answer.UNKNOWN)
+
+
+@define
+class Refusing:
+    """A carrier whose every answer is this error."""
+
+    error: CarrierError
+    is_configured: bool = True
+
+    async def account(self) -> Account:
+        await trio.lowlevel.checkpoint()
+        raise self.error
+
+    async def number(self, phone_number: str) -> IncomingNumber | None:
+        await trio.lowlevel.checkpoint()
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "reachable"),
+    [
+        (CarrierError("it is busy", status=503), Answer.YES),
+        (CarrierError("the proxy says (HTTP 502)"), Answer.NO),
+    ],
+)
+async def test_a_status_tells_an_answer_and_words_do_not(
+    error: CarrierError, reachable: Answer
+) -> None:
+    blank = row("carrier", "account")
+    for asked in (
+        await ask_account(blank, settings(), Refusing(error)),
+        await ask_number(blank, settings(), Refusing(error)),
+    ):
+        assert verdict(asked) == (State.FAILED, reachable, Answer.UNKNOWN)
+        assert asked.hint == str(error)
 
 
 async def test_a_suspended_account(autojump_clock: MockClock) -> None:

@@ -1,6 +1,7 @@
 """The lab's commands are loaded one by one: a telephone call needs no more than the daemon."""
 
 import signal
+import socket
 import subprocess
 import sys
 import wave
@@ -90,7 +91,21 @@ def test_what_is_missing_is_told_for_pip_and_for_the_package() -> None:
 def test_the_lab_is_loaded_without_its_ear() -> None:
     done = packaged("lab", "--stt-port", "0", "--tts-port", "0", "--llm-port", "0")
     assert done.returncode == 1
-    assert "pip install 'voiced[lab]'" in done.stderr
+    assert done.stderr == (
+        "voiced: the lab's ear needs pocketsphinx, which is not installed: "
+        "pip install 'voiced[lab]'; the Debian package does not have it, but a checkout does "
+        "after make setup\n"
+    )
+
+
+def test_a_port_that_is_taken_is_a_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = packaged("lab", "--ear", "words", "--voice", "tone", "--stt-port", str(port))
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"voiced: the lab cannot listen on 127.0.0.1:{port}: Address already in use\n"
+    )
 
 
 def test_only_what_is_asked_for_is_loaded() -> None:

@@ -17,11 +17,17 @@ from voiced.lab.phone_wire import (
     Redirect,
     StreamMessages,
     Unplayed,
-    parse_twiml,
+    Verb,
+    read_response,
+    read_verb,
     sign,
 )
 
 LINE = Line("http://127.0.0.1:8765", "https://voice.example.com")
+
+
+def parse_twiml(document: bytes, line: Line) -> list[Verb]:
+    return [read_verb(element, line) for element in read_response(document)]
 
 
 def test_signatures_are_those_of_twilio() -> None:

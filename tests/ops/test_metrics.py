@@ -14,7 +14,7 @@ from voiced.call.parties import Stage
 from voiced.dialog.turn import Ending, TurnTimes
 from voiced.engines.rooms import RoomState
 from voiced.ops import metrics_declared as declared
-from voiced.ops.metrics import Exposition, Instruments
+from voiced.ops.metrics import MAX_LEARNT, Exposition, Instruments
 from voiced.ops.metrics_declared import SECTIONS
 from voiced.ops.metrics_kinds import ENDINGS, PARTS, STAGES, STATES, By, Kind
 from voiced.ops.metrics_lateness import watch_lateness
@@ -91,6 +91,35 @@ def test_a_name_that_is_not_configured_is_other() -> None:
     page = shown(counted)
     assert value(page, "voiced_failovers_total", role="stt", engine="kyutai") == 1
     assert value(page, "voiced_failovers_total", role="stt", engine="other") == 2
+
+
+def test_a_name_that_is_learnt_is_shown_and_none_is_forgotten() -> None:
+    counted = instruments()
+    counted.count(declared.OPENED, "inbound", "night")
+    counted.learn({"agent": ["night"], "direction": ["sideways"]})
+    for agent in ("night", "default"):
+        counted.count(declared.OPENED, "inbound", agent)
+        counted.count(declared.OPENED, "sideways", agent)
+    page, name = shown(counted), "voiced_calls_opened_total"
+    assert value(page, name, direction="inbound", agent="other") == 1
+    assert value(page, name, direction="inbound", agent="night") == 1
+    assert value(page, name, direction="inbound", agent="default") == 1
+    assert value(page, name, direction="other", agent="night") == 1
+
+
+def test_no_more_names_are_learnt_than_there_is_room_for() -> None:
+    counted = instruments()
+    for number in range(2 * MAX_LEARNT):
+        counted.learn({"agent": ["default", f"agent-{number:03}"]})
+    for number in range(2 * MAX_LEARNT):
+        counted.count(declared.OPENED, "inbound", f"agent-{number:03}")
+    page, name = shown(counted), "voiced_calls_opened_total"
+    assert value(page, name, direction="inbound", agent=f"agent-{MAX_LEARNT - 1:03}") == 1
+    assert value(page, name, direction="inbound", agent=f"agent-{MAX_LEARNT:03}") is None
+    assert value(page, name, direction="inbound", agent="other") == MAX_LEARNT
+    counted.learn({"engine": ["new"]})  # each label has its own room
+    counted.count(declared.FAILOVERS, "stt", "new")
+    assert value(shown(counted), "voiced_failovers_total", role="stt", engine="new") == 1
 
 
 def test_new_reasons_are_let_in_until_there_are_too_many() -> None:

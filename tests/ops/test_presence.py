@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from voiced.ops import presence
-from voiced.ops.presence import BACKLOG, PLACES, Presence, Sign, marked
+from voiced.ops.presence import BACKLOG, MAX_NEIGHBOURS, PLACES, Presence, Sign, marked
 
 
 @pytest.fixture
@@ -176,3 +176,57 @@ def test_a_door_at_which_too_many_wait_is_none(two: tuple[Presence, Presence]) -
 )
 def test_a_path_is_marked_with_a_name(path: str, name: str, said: str) -> None:
     assert marked(path, name) == said
+
+
+# --- neighbours -----------------------------------------------------------------------------------
+
+
+def test_neighbours_are_the_others_with_a_door(two: tuple[Presence, Presence]) -> None:
+    ours, theirs = two
+    assert list(ours.neighbours()) == []
+    here, there = ours.open_door(), theirs.open_door()
+    assert here
+    assert there
+    with here:
+        with there:
+            assert list(ours.neighbours()) == [theirs.name]
+            assert list(theirs.neighbours()) == [ours.name]
+            with socket.create_server(("127.0.0.1", 0)) as other:
+                assert list(Presence([other.fileno()]).neighbours()) == []
+        assert list(ours.neighbours()) == []
+
+
+def test_a_guest_at_a_door_makes_no_second_neighbour(two: tuple[Presence, Presence]) -> None:
+    """The kernel lists the connections of a door under its name, too."""
+    ours, theirs = two
+    door = theirs.open_door()
+    assert door
+    with door:
+        caller = ours.reach(theirs.name)
+        assert caller
+        with caller, door.accept()[0]:
+            assert list(ours.neighbours()) == [theirs.name]
+
+
+def test_the_names_of_strangers_are_bounded_and_must_be_names(
+    two: tuple[Presence, Presence], shared: socket.socket
+) -> None:
+    inode = os.fstat(shared.fileno()).st_ino
+    names = [f"{number:08x}" for number in range(MAX_NEIGHBOURS + 3)]
+    with ExitStack() as stack:
+        for name in [*names, "short", "far-too-long-a-name", "0000000a/x"]:
+            door = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            door.bind(f"\0voiced/{inode}/door/{name}")
+        assert list(two[0].neighbours()) == names[:MAX_NEIGHBOURS]
+
+
+def test_without_the_kernels_list_there_are_none(
+    two: tuple[Presence, Presence], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = two
+    door = theirs.open_door()
+    assert door
+    with door:
+        monkeypatch.setattr(presence, "SOCKETS", "/nowhere/net/unix")
+        assert list(ours.neighbours()) == []
+    assert list(Presence(()).neighbours()) == []

@@ -25,7 +25,7 @@ from test_delivery_stage import (
 
 from voiced import __version__
 from voiced.config import Webhook
-from voiced.records.delivery import BACKOFF_S, MAX_ANSWER, Outcome, next_attempt
+from voiced.records.delivery import BACKOFF_S, CLAIM_S, MAX_ANSWER, Outcome, next_attempt
 from voiced.records.signing import is_valid
 
 HOUR = 3600.0
@@ -272,7 +272,7 @@ async def test_a_cancelled_delivery_is_sent_again_with_the_same_event_id(
     assert len(hanging.requests) == 1
     assert outbox.notes == []
 
-    await deliver(outbox, well, 5)
+    await deliver(outbox, well, CLAIM_S)
     assert outbox.told() == [("delivered", 1, "")]
     ids = [each.requests[0].headers["Voiced-Delivery"] for each in (hanging, well)]
     assert ids == ["event-1", "event-1"]

@@ -19,7 +19,7 @@ from test_delivery_stage import (
 )
 
 from voiced.errors import StartupError
-from voiced.records.delivery import BATCH, MAX_AT_ONCE
+from voiced.records.delivery import BATCH, CLAIM_S, MAX_AT_ONCE
 from voiced.records.model import Delivery
 
 
@@ -149,6 +149,42 @@ async def test_an_answer_of_the_outbox_that_is_stale_sends_nothing_twice(
         await trio.sleep(30)
     assert sorted(sent(endpoint)) == ["event-1", "event-2"]
 
+
+# --- two daemons, one outbox ----------------------------------------------------------------------
+
+
+async def test_of_two_daemons_one_sends_it(autojump_clock: object) -> None:
+    async def slow(request: httpx.Request) -> httpx.Response:
+        await trio.sleep(9)
+        return httpx.Response(200)
+
+    outbox, one, other = FakeOutbox(), Endpoint([slow]), Endpoint([slow])
+    outbox.add(*(delivery(id, "ab"[id % 2]) for id in range(12)))
+    async with delivering(outbox, one, hooks("a", "b")):
+        await deliver(outbox, other, 300, hooks("a", "b"))
+    assert sorted(sent(one) + sent(other)) == sorted(f"event-{id}" for id in range(12))
+    assert sent(one)
+    assert sent(other)
+
+
+async def test_what_a_daemon_has_died_over_is_sent_again(autojump_clock: object) -> None:
+    outbox, endpoint = FakeOutbox(), Endpoint([httpx.Response(200)])
+    outbox.add(delivery())
+    await deliver(outbox, silence, 5)
+    await deliver(outbox, endpoint, 60)
+    assert endpoint.times == [pytest.approx(CLAIM_S, abs=0.01)]
+    assert outbox.told() == [("delivered", 1, "")]
+
+
+async def test_a_claim_that_cannot_be_noted_holds_up_nothing(autojump_clock: object) -> None:
+    outbox, endpoint = FakeOutbox(faults={"claim": [FAULTS[0]]}), Endpoint([httpx.Response(200)])
+    outbox.add(delivery())
+    await deliver(outbox, endpoint, 5)
+    assert endpoint.times == [pytest.approx(0, abs=0.01)]
+    assert outbox.told() == [("delivered", 1, "")]
+
+
+# --- an outbox in trouble -------------------------------------------------------------------------
 
 FAULTS = [sqlite3.OperationalError("database is locked"), StartupError("no store")]
 

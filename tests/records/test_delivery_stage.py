@@ -69,6 +69,14 @@ class FakeOutbox:
         await self._step("next_due")
         return min((at for _, at in self.waiting.values()), default=None)
 
+    async def claim(self, id: int, now: float, until: float) -> bool:
+        await self._step("claim")
+        each, at = self.waiting.get(id, (None, 0.0))
+        if each is None or at > now:
+            return False
+        self.waiting[id] = (each, until)
+        return True
+
     async def delivered(self, id: int) -> None:
         await self._note("delivered", id)
         del self.waiting[id]

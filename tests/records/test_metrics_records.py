@@ -92,6 +92,20 @@ def test_calls_are_counted_by_direction_and_agent() -> None:
     assert value(page, name, direction="inbound", agent="other") == 1
 
 
+def test_new_settings_teach_the_new_names_and_show_them_at_zero() -> None:
+    counted = Counted()
+    agents = {"default": Agent(), "day": Agent()}
+    counted.metrics.renew(evolve(SETTINGS, agents=agents, stt={"fresh": MoshiStt()}))
+    page, name = shown(counted.metrics.instruments), "voiced_calls_opened_total"
+    assert value(page, name, direction="inbound", agent="day") == 0
+    assert value(page, name, direction="inbound", agent="night") == 0
+    assert value(page, "voiced_failovers_total", role="stt", engine="fresh") == 0
+    page = counted.after(opened("day"), opened("night"))
+    assert value(page, name, direction="inbound", agent="day") == 1
+    assert value(page, name, direction="inbound", agent="night") == 1
+    assert value(page, name, direction="inbound", agent="other") is None
+
+
 def test_the_stages_of_a_turn_are_told_in_seconds() -> None:
     page = Counted().after(
         turn(turn_ended=600, asked=100, first_token=250, first_audio=180, first_frame=5,

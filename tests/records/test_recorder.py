@@ -199,6 +199,8 @@ async def test_the_outbox_is_that_of_the_records(tmp_path: Path) -> None:
         started, ended, *_ = await outbox.due(3e9, 9)
         assert (started.event, ended.event) == ("call.started", "call.ended")
         assert await outbox.next_due() == START + 1
+        assert await outbox.claim(started.id, 3e9, 3e9 + 20)
+        assert not await outbox.claim(started.id, 3e9, 3e9 + 20)
         await outbox.delivered(started.id)
         await outbox.postpone(ended.id, START + 500, "timeout")
         left = await outbox.due(START + 400, 9)

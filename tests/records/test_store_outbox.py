@@ -173,6 +173,22 @@ def test_an_attempt_settles_a_delivery(tmp_path: Path) -> None:
     ]
 
 
+def test_of_two_daemons_one_claims_a_delivery(tmp_path: Path) -> None:
+    with store_in(tmp_path, {"turn.ended": ["crm"]}) as store, store_in(tmp_path) as other:
+        store.write([turn()])
+        (one,) = store.webhooks.due(START + 9, 9)
+        (same,) = other.webhooks.due(START + 9, 9)
+        assert not store.webhooks.claim(one.id, START + 4, START + 24), "it is not due yet"
+        assert store.webhooks.claim(one.id, START + 9, START + 29)
+        assert not other.webhooks.claim(same.id, START + 9, START + 29)
+        assert other.webhooks.due(START + 28, 9) == []
+        assert other.webhooks.next_due() == START + 29
+        assert other.webhooks.claim(same.id, START + 29, START + 49), "whoever had it is gone"
+        store.webhooks.settle(one.id, "delivered")
+        assert not other.webhooks.claim(same.id, START + 99, START + 119)
+    assert ask(tmp_path, "SELECT state, attempts FROM deliveries") == [("delivered", 1)]
+
+
 def test_more_than_the_bound_do_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue, "MAX_UNDELIVERED", 3)
     with store_in(tmp_path, {"turn.ended": ["crm"]}) as store:

@@ -189,6 +189,7 @@ class House:
     feed: Feed
     listening: Listening
     nursery: trio.Nursery
+    api: Api
 
     def knock(self, peer: str = "192.0.2.1") -> Guest:
         ours, theirs = memory_stream_pair()
@@ -231,7 +232,7 @@ async def house(
     gate = Gate(chosen.api, RateLimit(limits.requests_per_minute))
     listening = Listening(door, api, gate, FakeCapacity())  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
-        yield House(door, desk, board, recorder, feed, listening, nursery)
+        yield House(door, desk, board, recorder, feed, listening, nursery, api)
         nursery.cancel_scope.cancel()
 
 

@@ -42,16 +42,14 @@ def test_connect_leaves_out_what_is_not_given() -> None:
 
 
 def test_the_other_documents_are_what_twilios_library_writes() -> None:
-    say, hang_up, redirect, reject = (VoiceResponse() for _ in range(4))
+    say, hang_up, redirect = (VoiceResponse() for _ in range(3))
     say.say("Désolé, à bientôt.", language="fr-FR")
     say.hangup()
     hang_up.hangup()
     redirect.redirect("https://v.test/voice?a=1&b=2", method="POST")
-    reject.reject(reason="busy")
     assert tree(twiml.say_and_hang_up("Désolé, à bientôt.", "fr-FR")) == tree(str(say))
     assert tree(twiml.hang_up()) == tree(str(hang_up))
     assert tree(twiml.redirect("https://v.test/voice?a=1&b=2")) == tree(str(redirect))
-    assert tree(twiml.reject()) == tree(str(reject))
 
 
 @pytest.mark.parametrize("action", [None, "https://v.test/after-dial"])

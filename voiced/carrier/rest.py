@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import httpx
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 
 from voiced.config import Twilio
 from voiced.errors import CarrierError
@@ -192,22 +192,24 @@ class Rest:
     def _refused(self, ask: Ask, api: RestError, headers: Mapping[str, str]) -> Failure:
         number = f", error {api.code}" if api.code else ""
         said = f"{_why(api)} (HTTP {api.status}{number})"
-        asked_s = _seconds(headers.get("Retry-After", ""))
         if api.is_gone:
-            error = ask.gone(f"cannot {ask.deed}: {said}", code=api.code)
+            error = ask.gone(f"cannot {ask.deed}: {said}", code=api.code, status=api.status)
             return Failure(error, Outcome.REFUSED)
         outcome = Outcome.REFUSED
         if api.retryable:
             outcome = Outcome.UNTOUCHED if api.status == 429 else Outcome.UNKNOWN
-        return self._failed(ask, outcome, said, api.code, asked_s)
+        failure = self._failed(ask, outcome, said, api)
+        return evolve(failure, asked_s=_seconds(headers.get("Retry-After", "")))
 
     def _failed(
-        self, ask: Ask, outcome: Outcome, said: str, code: int = 0, asked_s: float | None = None
+        self, ask: Ask, outcome: Outcome, said: str, api: RestError | None = None
     ) -> Failure:
+        """`api` is what Twilio has answered, where it has."""
         unknown = outcome is Outcome.UNKNOWN and ask.doubt
         told = f"cannot {ask.deed}: {said}{f'; {ask.doubt}' if unknown else ''}"
         retryable = outcome is not Outcome.REFUSED and not unknown
-        return Failure(CarrierError(told, code=code, retryable=retryable), outcome, asked_s)
+        code, status = (api.code, api.status) if api else (0, None)
+        return Failure(CarrierError(told, code=code, retryable=retryable, status=status), outcome)
 
 
 async def _body(response: httpx.Response) -> bytes:

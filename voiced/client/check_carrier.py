@@ -15,8 +15,6 @@ VOICE_PATHS: Final = ("/twilio/voice", "/twiml", "/incoming-call", "/voice/incom
 
 _ACTIVE: Final = "active"
 _UNAUTHORISED: Final = frozenset({20003, 20005})  # wrong credentials; the account is not active
-_ANSWERED: Final = "(HTTP "
-"""Stands in the carrier's errors where it has answered."""
 
 
 class AsksCarrier(Protocol):
@@ -84,11 +82,10 @@ def _half_configured(settings: Settings) -> str:
 
 
 def _failed(row: Row, error: CarrierError) -> Row:
-    told = str(error)
     refused = error.code in _UNAUTHORISED
     return evolve(
         row,
-        reachable=Answer.YES if error.code or _ANSWERED in told else Answer.NO,
+        reachable=Answer.NO if error.status is None else Answer.YES,
         authorised=Answer.NO if refused else Answer.UNKNOWN,
-        hint=told,
+        hint=str(error),
     )

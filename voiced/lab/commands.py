@@ -8,6 +8,7 @@ import argparse
 import importlib
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import ModuleType
 from typing import Final
 
 from voiced.errors import StartupError
@@ -27,17 +28,35 @@ def _run(command: str, arguments: argparse.Namespace) -> int:
     """Loads the command and runs it.
 
     Raises:
-        StartupError: it needs a library that is not installed.
+        StartupError: it needs a library that is not installed, or cannot start.
     """
+    home = _home(command)
+    failures: list[BaseException] = []
     try:
-        home = importlib.import_module(_HOMES[command])
+        code = int(home.run(arguments))
+    except* StartupError as group:  # a nursery's
+        failures.append(leaf(group))
+    for failure in failures:
+        raise failure  # not above: Python 3.11.2, Debian 12's, would wrap it in a group again
+    return code
+
+
+def leaf(group: BaseException) -> BaseException:
+    """The first error in groups of groups."""
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
+
+
+def _home(command: str) -> ModuleType:
+    try:
+        return importlib.import_module(_HOMES[command])
     except ModuleNotFoundError as error:
         raise StartupError(
             f"voiced {command} needs {error.name}, which is not installed: "
             f"pip install 'voiced[lab]'; the Debian package does not have it, "
             f"but a checkout does after make setup"
         ) from error
-    return int(home.run(arguments))
 
 
 COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {

@@ -16,6 +16,7 @@ from attrs import asdict, evolve, field, frozen
 
 from voiced.audio import g711
 from voiced.errors import ConfigError, StartupError
+from voiced.lab.commands import leaf
 from voiced.lab.exchange import Exchange, run_exchange
 from voiced.lab.exchange_settings import ExchangeSettings
 from voiced.lab.phone_audio import read_wav, write_stereo
@@ -75,17 +76,10 @@ async def run_phone(options: PhoneOptions) -> CallResult:
             results.append(await _telephone(options, exchange, printer))
             nursery.cancel_scope.cancel(reason="the calls are over")
     except* StartupError as group:
-        failures.append(_leaf(group))
+        failures.append(leaf(group))
     for failure in failures:
         raise failure  # not above: Python 3.11.2, Debian 12's, would wrap it in a group again
     return results[0]
-
-
-def _leaf(group: BaseException) -> BaseException:
-    """The first error in groups of groups."""
-    while isinstance(group, BaseExceptionGroup):
-        group = group.exceptions[0]
-    return group
 
 
 async def _telephone(options: PhoneOptions, exchange: Exchange, printer: LivePrinter) -> CallResult:

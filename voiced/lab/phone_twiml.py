@@ -56,7 +56,8 @@ def parse_document(document: bytes, line: Line) -> list[Step]:
     """Reads a document as Twilio does.
 
     Raises:
-        WireError: what `parse_twiml` refuses, or a number of seconds that is none.
+        WireError: what `read_response` or `read_verb` refuses, or a number of seconds that is
+            none.
     """
     return [_step(element, line) for element in read_response(document)]
 

@@ -93,16 +93,6 @@ class Unplayed:
 Verb = Connect | Announce | Redirect | Leave | Unplayed
 
 
-def parse_twiml(document: bytes, line: Line) -> list[Verb]:
-    """Reads a document as Twilio does, as far as a telephone without an exchange can play it.
-
-    Raises:
-        WireError: too long, not XML, not TwiML, a stream that Twilio would not open (a query
-            string, `ws:` to another host, no url).
-    """
-    return [read_verb(element, line) for element in read_response(document)]
-
-
 def read_response(document: bytes) -> ElementTree.Element:
     """The `<Response>` of a document.
 
@@ -121,6 +111,12 @@ def read_response(document: bytes) -> ElementTree.Element:
 
 
 def read_verb(element: ElementTree.Element, line: Line) -> Verb:
+    """Reads one as Twilio does, as far as a telephone without an exchange can play it.
+
+    Raises:
+        WireError: a stream that Twilio would not open (a query string, `ws:` to another host, no
+            url).
+    """
     match element.tag:
         case "Connect":
             return _connect(element, line)

@@ -149,7 +149,10 @@ def load_sphinx(grammar: str) -> SphinxEar:
         StartupError: pocketsphinx is not installed.
     """
     if pocketsphinx is None:
-        raise StartupError("the lab's ear is missing: pip install 'voiced[lab]'")
+        raise StartupError(
+            "the lab's ear needs pocketsphinx, which is not installed: pip install 'voiced[lab]'; "
+            "the Debian package does not have it, but a checkout does after make setup"
+        )
     # Without the word lattice's best path, the last hypothesis is as good as the ones before.
     decoder = pocketsphinx.Decoder(
         samprate=EAR_RATE, loglevel="FATAL", lm=None, bestpath=False, cmn="live", lw=10, wip=0.2

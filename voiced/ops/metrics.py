@@ -24,6 +24,10 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 OTHER: Final = "other"
 """The value of a label for whatever has no place of its own."""
 
+MAX_LEARNT: Final = 64
+"""Names of a label that may come after the start: what is never forgotten must not grow for ever,
+and a daemon may be renewed a thousand times."""
+
 _WORD: Final = re.compile(r"[a-z][a-z-]{0,39}")
 """A reason of ours. A number or a name that got among them must not be shown."""
 
@@ -50,6 +54,13 @@ class Instruments:
         else:
             self._counters[what.name] = Counter(what.name, what.help, labels, registry=registry)
         self._bounds[what.name] = tuple(_bound(label, names) for label in what.labels)
+
+    def learn(self, names: Mapping[str, Iterable[str]]) -> None:
+        """The configuration has these names now; those before stay, for counters never fall."""
+        for what in chain(*SECTIONS.values()):
+            for label, bound in zip(what.labels, self._bounds.get(what.name, ()), strict=False):
+                if label.values is None:
+                    bound.learn(names.get(label.name, ()))
 
     def prepare(self, what: Declared, *values: str) -> None:
         """Shows it with these labels from now on, at zero: Prometheus sees no rise in a counter
@@ -109,6 +120,13 @@ class _Bound:
 
     known: set[str]
     spare: int
+    room: int = MAX_LEARNT
+
+    def learn(self, names: Iterable[str]) -> None:
+        """Shows these too, as far as there is room."""
+        new = sorted(set(names) - self.known)[: self.room]
+        self.room -= len(new)
+        self.known.update(new)
 
     def admit(self, value: str) -> str:
         """The value, or `other`."""

@@ -15,12 +15,14 @@ Source: unix(7), "Abstract sockets", SO_PEERCRED.
 
 import logging
 import os
+import re
 import secrets
 import socket
 import struct
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum
+from pathlib import Path
 from typing import Final
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,12 @@ PLACES: Final = 4
 """The daemon, its stand-in, and one of each that still ends its calls."""
 
 BACKLOG: Final = 128
+
+MAX_NEIGHBOURS: Final = 16
+"""Names are anybody's to take, so there may be more of them than daemons."""
+
+SOCKETS: Final = "/proc/self/net/unix"
+"""The kernel's list of Unix sockets. Source: proc(5), `/proc/net/unix`."""
 
 _CREDENTIALS: Final = struct.Struct("iII")
 
@@ -78,6 +86,17 @@ class Presence:
                 return caller
         caller.close()
         return None
+
+    def neighbours(self) -> Sequence[str]:
+        """The names of the others that have a door on our port; `reach` tells whose they are.
+
+        Empty where the kernel does not list them. Reads a file of /proc: for a worker thread.
+        """
+        with suppress(OSError):
+            listed = Path(SOCKETS).read_text(errors="replace") if self._inode else ""
+            names = set(re.findall(rf"@voiced/{self._inode}/door/([0-9a-f]{{8}})$", listed, re.M))
+            return sorted(names - {self.name})[:MAX_NEIGHBOURS]
+        return ()
 
     def _door(self, name: str) -> str:
         return f"\0voiced/{self._inode}/door/{name}"

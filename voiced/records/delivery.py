@@ -9,13 +9,13 @@ import logging
 import random
 import re
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import partial
 from heapq import heappop, heappush
-from typing import Final, Protocol
+from typing import Final
 
 import httpx
 import trio
@@ -26,6 +26,7 @@ from voiced.config import Webhook
 from voiced.errors import VoicedError
 from voiced.ops.publicnet import SENDING_FAULTS, direct_client, kind_of, pin
 from voiced.records.model import Delivery
+from voiced.records.outbox import Outbox
 from voiced.records.signing import HEADER, sign
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,9 @@ ATTEMPT_S: Final = 10.0
 CLOSE_S: Final = 0.5
 MAX_ANSWER: Final = 4 * 1024
 """No more is read of an answer, in bytes; nothing in it matters."""
+
+CLAIM_S: Final = 20.0
+"""Longer than an attempt. Of a daemon that dies in one, another sends it again after so long."""
 
 BACKOFF_S: Final = (5.0, 30.0, 120.0, 600.0, 3600.0)
 """The pause after the first attempt, the second and so on; the last one is then the pause."""
@@ -54,36 +58,6 @@ _PASSING: Final = frozenset({408, 409, 425, 429})  # may be otherwise next time
 
 webhook_client = direct_client
 _OUTBOX_FAULTS: Final = (VoicedError, sqlite3.Error)
-
-
-class Outbox(Protocol):
-    """The queue on disk. Times are Unix seconds.
-
-    Each method may raise a VoicedError or a sqlite3.Error where the database cannot be used just
-    now; it is then asked again.
-    """
-
-    async def due(self, now: float, limit: int) -> Sequence[Delivery]:
-        """What is to be sent by now, `limit` at most: the oldest of each webhook before the second
-        of any, or the backlog of a dead endpoint would hide what others have to get.
-        """
-        ...
-
-    async def next_due(self) -> float | None:
-        """When the earliest is or was to be sent."""
-        ...
-
-    async def delivered(self, id: int) -> None: ...
-
-    async def postpone(self, id: int, next_at: float, error: str) -> None:
-        """An attempt failed; it counts."""
-        ...
-
-    async def give_up(self, id: int, error: str) -> None: ...
-
-    async def wait_change(self) -> None:
-        """Returns when something may have been added since it was called."""
-        ...
 
 
 @frozen
@@ -126,7 +100,7 @@ def _asked_pause_s(retry_after: str, now: float) -> float:
 
 
 class Deliverer:
-    """Sends what is due.
+    """Sends what is due. Two daemons may have one outbox: who claims a delivery sends it.
 
     `http` is a client of its own, see `webhook_client`; `wall` gives Unix seconds.
     """
@@ -203,12 +177,22 @@ class Deliverer:
                 await self._book(partial(self._outbox.give_up, delivery.id, "not configured"))
                 return
             async with self._slots:
+                if not await self._claimed(delivery):
+                    return
                 outcome = await self._attempt(webhook, delivery)
             self._tell(delivery.webhook, outcome)
             await self._settle(delivery, outcome)
         finally:
             self._busy.discard(delivery.webhook)
             self._wake.set()
+
+    async def _claimed(self, delivery: Delivery) -> bool:
+        """False where another daemon sends it. What cannot be noted is no reason not to send."""
+        now = self._wall()
+        try:
+            return await self._outbox.claim(delivery.id, now, now + CLAIM_S)
+        except _OUTBOX_FAULTS:
+            return True
 
     async def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
         """Has the outbox note what became of an attempt."""

@@ -47,26 +47,24 @@ class Metrics:
     """A journal that counts, and passes each record on to `keep`."""
 
     def __init__(self, settings: Settings, keep: Callable[[Record], None]) -> None:
-        by_role: dict[str, Mapping[str, object]] = {
-            "stt": settings.stt,
-            "llm": settings.llm,
-            "tts": settings.tts,
-        }
-        engines = [(role, name) for role in ROLES for name in by_role[role]]
-        names = {"agent": settings.agents.keys(), "engine": [name for _, name in engines]}
-        self.instruments = Instruments(names)
+        self.instruments = Instruments(_names(settings))
         self._keep = keep
-        self._prepare(engines, list(settings.agents))
+        self._prepare(settings)
 
-    def _prepare(self, engines: list[tuple[str, str]], agents: list[str]) -> None:
+    def renew(self, settings: Settings) -> None:
+        """From now on the agents and engines of these settings are counted by name, too."""
+        self.instruments.learn(_names(settings))
+        self._prepare(settings)
+
+    def _prepare(self, settings: Settings) -> None:
         for what in (declared.REFUSED, declared.ENDED, declared.FAILED, declared.TURNS):
             for value in what.labels[0].values or ():
                 self.instruments.prepare(what, value)
-        for role, engine in engines:
+        for role, engine in _engines(settings):
             self.instruments.prepare(declared.FAILOVERS, role, engine)
             for fault in FAULTS:
                 self.instruments.prepare(declared.ENGINE_FAILURES, role, engine, fault)
-        for agent in agents:
+        for agent in settings.agents:
             for direction in Direction:
                 self.instruments.prepare(declared.OPENED, direction.value, agent)
 
@@ -126,6 +124,22 @@ class Metrics:
     def _observe_ms(self, what: Declared, length_ms: object) -> None:
         if isinstance(length_ms, int | float):
             self.instruments.observe(what, length_ms / 1000)
+
+
+def _engines(settings: Settings) -> list[tuple[str, str]]:
+    """The role and the name of each."""
+    by_role: dict[str, Mapping[str, object]] = {
+        "stt": settings.stt,
+        "llm": settings.llm,
+        "tts": settings.tts,
+    }
+    return [(role, name) for role in ROLES for name in by_role[role]]
+
+
+def _names(settings: Settings) -> dict[str, list[str]]:
+    """The values of the labels that stand in the configuration."""
+    engines = [name for _, name in _engines(settings)]
+    return {"agent": list(settings.agents), "engine": engines}
 
 
 def _is_failure(reason: str) -> bool:

@@ -45,6 +45,15 @@ class Queue:
         row = self._db.execute("SELECT min(due_at) FROM deliveries WHERE state = 'due'").fetchone()
         return None if row[0] is None else float(row[0])
 
+    def claim(self, delivery: int, now: float, until: float) -> bool:
+        """Puts off what is due by now; of several daemons at once one is told that it did."""
+        return bool(
+            self._db.execute(
+                "UPDATE deliveries SET due_at = ? WHERE id = ? AND state = 'due' AND due_at <= ?",
+                (until, delivery, now),
+            ).rowcount
+        )
+
     def settle(
         self, delivery: int, state: str, due_at: float | None = None, error: str = ""
     ) -> None:

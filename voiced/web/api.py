@@ -1,12 +1,13 @@
 """`/v1`: what operators may do. Every answer is JSON; every refusal says which field and why."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, TypeVar
 
 import trio
-from attrs import frozen
+from attrs import field, frozen
 from quart import Response, jsonify, request
 from quart_trio import QuartTrio
 
@@ -20,6 +21,7 @@ from voiced.errors import CallRefused, CarrierError
 from voiced.records.feed import Feed
 from voiced.records.recorder import Recorder
 from voiced.records.store import Store, StoreError
+from voiced.web.api_neighbours import PASSED_ON, Neighbours, Order
 from voiced.web.body import Body, invalid
 from voiced.web.limits import RateLimit
 from voiced.web.problem import Fault
@@ -45,6 +47,7 @@ class Api:
     recorder: Recorder
     feed: Feed
     outbound: RateLimit
+    neighbours: Neighbours = field(factory=Neighbours)
 
     def register(self, app: QuartTrio) -> None:
         """Puts the routes on the application."""
@@ -93,13 +96,23 @@ class Api:
         limit = _whole("limit", 50, 1, MAX_PAGE)
         before = request.args.get("before")
         if state == "live":
-            await trio.lowlevel.checkpoint()
-            entries = [shown(entry) for entry in self._entries.values() if entry.is_named]
-            return jsonify({"calls": entries[::-1], "next": None}), HTTPStatus.OK
+            return jsonify({"calls": await self._live(), "next": None}), HTTPStatus.OK
         page = await self.recorder.read(
             lambda store: store.calls(state=state, limit=limit, before=before)
         )
         return jsonify(page), HTTPStatus.OK
+
+    async def _live(self) -> list[dict[str, object]]:
+        """Ours, and where another daemon shares our port its own, as the records have them."""
+        calls = [shown(entry) for entry in self._entries.values() if entry.is_named][::-1]
+        if not await self.neighbours.names():
+            return calls
+        with suppress(StoreError):
+            page = await self.recorder.read(
+                lambda store: store.calls(state="live", limit=MAX_PAGE, before=None)
+            )
+            calls += [each for each in page["calls"] if each["sid"] not in self._entries]
+        return sorted(calls, key=lambda call: str(call["started_at"]), reverse=True)
 
     async def call(self, sid: str) -> Answer:
         """One call, with its timeline; without it where the records do not have the call yet."""
@@ -155,14 +168,21 @@ class Api:
         data = await _data()
         entry = self._entries.get(sid)
         if entry is None:
-            known = await self.recorder.read(lambda store: store.call(sid))
-            raise _not_live() if known else _unknown()
+            return await self._elsewhere(sid, data)
         event = deeds[deed](data, entry)
         if entry.call:
             entry.call.request(event)
         elif deed != "hangup" or not self.placing.switchboard.abandon(entry):
             raise _not_live()
         return jsonify(shown(entry)), HTTPStatus.ACCEPTED
+
+    async def _elsewhere(self, sid: str, data: bytes) -> Answer:
+        """What another daemon on our port says to this request, if it has the call."""
+        passed_on = PASSED_ON in request.headers
+        if not passed_on and (reply := await self.neighbours.pass_on(_order(data))):
+            return Response(reply.body, content_type="application/json"), reply.status
+        known = await self.recorder.read(lambda store: store.call(sid))
+        raise _not_live() if known else _unknown()
 
     def _transfer(self, data: bytes, entry: Entry) -> ev.Event:
         body = Body(data, ("to", "warm", "summary"))
@@ -196,6 +216,14 @@ class Api:
 async def _data() -> bytes:
     data = await request.get_data(as_text=False)
     return data.encode() if isinstance(data, str) else data
+
+
+def _order(data: bytes) -> Order:
+    """The request as another daemon gets it."""
+    headers = ("Host", "Authorization", "Origin")
+    given = [(name, request.headers[name]) for name in headers if name in request.headers]
+    target = request.scope["raw_path"].decode("ascii")
+    return Order(request.method, target, given, data)
 
 
 def _interrupt(data: bytes, _entry: Entry) -> ev.Event:

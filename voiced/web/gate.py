@@ -14,6 +14,10 @@ from voiced.web.problem import Fault
 
 GUARDED: Final = ("/v1", "/console", "/metrics")
 
+HERE: Final = "127.0.0.1"
+"""The address of who comes in at our door (`ops.presence`): a Unix socket's guests are of this
+machine. What a daemon hands on unread of strangers leads to `/twilio` only (`web.forward`)."""
+
 
 @frozen
 class Gate:
@@ -31,7 +35,7 @@ class Gate:
         await trio.lowlevel.checkpoint()
         if not request.path.startswith(GUARDED):
             return
-        peer = (request.scope.get("client") or ("", 0))[0]
+        peer = (request.scope.get("client") or (HERE, 0))[0]
         client = client_of(peer, request.headers.get("X-Forwarded-For", ""))
         if wait_s := self.limit.take(client, trio.current_time()):
             raise Fault(

@@ -6,7 +6,6 @@ may be any legal msgpack of the same message: other key orders, doubles for floa
 Source: moshi-server 0.6.4, rust/moshi-server/src/{asr,tts,py_module,batched_asr,main}.rs.
 """
 
-from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 import msgpack
@@ -52,18 +51,9 @@ def stt_audio(pcm: Pcm) -> bytes:
     return _AUDIO + pack_floats(pcm)
 
 
-def stt_marker(marker_id: int) -> bytes:
-    """Asks for a `Marker` with this id (signed, 64 bits) behind the audio sent so far."""
-    return _packed({"type": "Marker", "id": marker_id})
-
-
 def tts_text(words: str) -> bytes:
     """Whole words to speak; a word cut across two messages becomes two words."""
-    return _packed({"type": "Text", "text": encodable(words)})
-
-
-def _packed(message: Mapping[str, object]) -> bytes:
-    packed: bytes = msgpack.packb(message)
+    packed: bytes = msgpack.packb({"type": "Text", "text": encodable(words)})
     return packed
 
 
@@ -111,7 +101,7 @@ class EndWord:
 
 @frozen
 class Marker:
-    """The echo of a marker."""
+    """The echo of a marker; we send none."""
 
     id: int
 

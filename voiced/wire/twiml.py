@@ -99,13 +99,6 @@ def dial(
     return _document(response)
 
 
-def reject() -> str:
-    """Refuses an incoming call as busy, free of charge."""
-    response = Element("Response")
-    _add(response, "Reject", reason="busy")
-    return _document(response)
-
-
 def _add(parent: Element, tag: str, **attributes: str | None) -> Element:
     return _set(SubElement(parent, tag), **attributes)
 
