@@ -22,7 +22,7 @@ import json
 import math
 from base64 import b64decode, b64encode
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -30,8 +30,10 @@ from typing import TypeVar
 import numpy as np
 import trio
 from attrs import define, evolve, field, frozen
+from dtmf_ear import keys
 
 from voiced.call.call import Call
+from voiced.call.equipment import Reflexes
 from voiced.call.persona import Persona
 from voiced.call.phrases import PhraseBook, Rendered, key, render
 from voiced.call.record import CallRecord
@@ -49,11 +51,12 @@ from voiced.dialog.events import (
 from voiced.dialog.history import Told
 from voiced.dialog.manners import Manners, Past
 from voiced.dialog.parting import Phrase
-from voiced.dialog.tools import Tool, ToolCall
+from voiced.dialog.tools import Round, Tool, ToolCall
 from voiced.engines.roles import Completion, Engines, Form, SttStatistics
 from voiced.errors import EngineError
 from voiced.lab.carrier import Carrier, Playback
 from voiced.records.model import Record
+from voiced.tools.model import Outcome, Status
 
 SID = "MZ" + "2" * 32
 CALL_SID = "CA" + "3" * 32
@@ -77,6 +80,8 @@ NOBODY = "Nobody was there"
 BACK_AGAIN = "Here I am again"
 MESSAGE = "This is a message for you"
 FILLER = "Just a second"
+CHECKING = "Let me look"
+STILL_CHECKING = "Still looking"
 BY_HEART = {
     GREETING: 200,
     GOODBYE: 201,
@@ -87,6 +92,8 @@ BY_HEART = {
     BACK_AGAIN: 206,
     MESSAGE: 207,
     FILLER: 208,
+    CHECKING: 209,
+    STILL_CHECKING: 210,
 }
 """What the phrases sound like when they are said by heart."""
 
@@ -101,11 +108,17 @@ class Late:
 
 @frozen
 class Uses:
-    """An answer that uses a tool, behind these words."""
+    """An answer that uses a tool, or `more` of them, behind these words."""
 
     tool: str
     arguments: str = "{}"
     says: str = ""
+    more: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        asked = ((self.tool, self.arguments), *self.more)
+        return tuple(ToolCall("1", tool, arguments) for tool, arguments in asked)  # one id for all
 
 
 def sound(index: int) -> int:
@@ -187,6 +200,34 @@ class FakeTranscription:
         return SttStatistics()
 
 
+@define
+class FakeTool:
+    """A tool of the operator's: what it was used with, and when each use began and ended."""
+
+    takes_s: float = 0.2
+    result: str = '{"free": true}'
+    status: Status = Status.OK
+    used: list[Mapping[str, object]] = field(factory=list)
+    keys: list[str] = field(factory=list)
+    began: list[float] = field(factory=list)
+    ended: list[float] = field(factory=list)
+    open: int = 0
+
+    async def __call__(
+        self, arguments: Mapping[str, object], variables: Mapping[str, str], key: str
+    ) -> Outcome:
+        self.used.append(arguments)
+        self.keys.append(key)
+        self.began.append(trio.current_time())
+        self.open += 1
+        try:
+            await trio.sleep(self.takes_s)
+        finally:
+            self.open -= 1
+            self.ended.append(trio.current_time())
+        return Outcome(self.result, self.status, "the tool's server", self.takes_s)
+
+
 Answer = str | Exception | tuple[str, EngineError] | Late | Uses
 
 
@@ -228,7 +269,7 @@ class FakeLlm:
                 await trio.sleep(1 / 60)
             if error:
                 raise error
-            calls = (ToolCall("1", uses.tool, uses.arguments),) if uses else ()
+            calls = uses.calls if uses else ()
             return Completion("tool_calls" if calls else "stop", calls)
         finally:
             self.open -= 1
@@ -385,6 +426,9 @@ class Line:
     toolbox: Toolbox = field(factory=Toolbox)
     filler_s: float = 0.0
     past: Past | None = None
+    reflexes: Reflexes | None = None
+    history_tokens: float = math.inf
+    agents: Mapping[str, "Line"] = field(factory=dict)  # to whom it may be handed over
     journal: FakeJournal = field(factory=FakeJournal)
     recording: FakeRecording | None = None
     socket: FakeSocket = field(init=False)
@@ -471,7 +515,7 @@ class Line:
         """The words that reached the caller's ear whole, of those said with the live voice."""
         words, voice, before, word = [], enumerate(self.tts.said), 0, ""
         for byte, samples in self._runs():
-            if byte not in SOUNDS:
+            if byte not in SOUNDS or samples < 80:  # a tone has every byte, for an instant
                 continue
             if byte != before:  # or it was broken off, and is said again
                 # What was said and never sent is passed over.
@@ -490,6 +534,12 @@ class Line:
             if byte in texts and samples == WORD_SAMPLES * len(texts[byte].split())
         ]
 
+    @property
+    def pressed(self) -> str:
+        """The keys that reached the far end as tones."""
+        playback = self.socket.carrier.playback
+        return keys(playback.window(0, playback.head(min(trio.current_time(), self._over_at))))
+
     def _runs(self) -> list[tuple[int, int]]:
         """What was heard: each sound, and for how many samples on end."""
         playback = self.socket.carrier.playback
@@ -500,9 +550,14 @@ class Line:
         return list(zip(audio[starts].tolist(), lengths.tolist(), strict=True))
 
     @property
-    def told(self) -> list[tuple[str, str]]:
-        """What the model was last told, without the prompt."""
-        return [(each.role.value, each.text) for each in self.llm.asked[-1][1:]]
+    def told(self) -> list[tuple[str, ...]]:
+        """What the model was last told, without the prompt; of tools, their results."""
+        return [
+            ("tool", each.text, *(used.result for used in each.used))
+            if isinstance(each, Round)
+            else (each.role.value, each.text)
+            for each in self.llm.asked[-1][1:]
+        ]
 
     def persona(self, book: PhraseBook) -> Persona:
         texts = {
@@ -527,6 +582,8 @@ class Line:
             self.max_call_s,
             self.toolbox,
             self.filler_s,
+            reflexes=self.reflexes,
+            history_tokens=self.history_tokens,
         )
 
     async def pump(self) -> None:
@@ -560,7 +617,9 @@ class Line:
         for at, event, payload in self.socket.events:
             if event == "clear":
                 cleared, last = latest, 0
-            elif event == "media" and (byte := b64decode(payload)[0]) in SOUNDS and byte != last:
+            elif (
+                event == "media" and (byte := _only(b64decode(payload))) in SOUNDS and byte != last
+            ):
                 latest, last = self._reply_of(byte, at), byte
                 assert latest > cleared, f"{at:.2f} s: stale audio after a clear"
 
@@ -571,6 +630,11 @@ class Line:
             for index, (made_at, reply) in enumerate(self.tts.made)
             if sound(index) == byte and made_at <= at
         )
+
+
+def _only(frame: bytes) -> int:
+    """The byte that the whole frame is made of; 0: none."""
+    return frame[0] if frame.count(frame[0]) == len(frame) else 0
 
 
 def media(tick: int, mulaw: bytes) -> dict[str, object]:
@@ -600,7 +664,10 @@ async def on_the_line(line: Line | None = None) -> AsyncIterator[Line]:
     carrier = Carrier(SID, Playback(trio.current_time()))
     line.socket = FakeSocket(carrier, inbox, to_us, network_s=line.network_s)
     stream = Stream(line.socket, CALL_SID, SID)
-    line.call = Call(line.persona(book), stream, line.past, Books(line.journal, line.recording))
+    books = Books(line.journal, line.recording)
+    line.call = Call(
+        line.persona(book), stream, line.past, books, lambda name: line.agents[name].persona(book)
+    )
 
     async def conduct() -> None:
         line.record = await line.call.run()

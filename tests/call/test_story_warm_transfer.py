@@ -181,7 +181,7 @@ async def test_a_caller_who_goes_while_the_summary_is_made_waits_for_nothing(
 
 async def test_a_french_call_is_summed_up_in_french(autojump_clock: MockClock) -> None:
     async with on_the_line(warm(SUMMARY)) as line:
-        line.call._introduction._language = "fr-FR"
+        line.call._scribe.introduction._language = "fr-FR"
         await announced(line)
         await line.over.wait()
         assert line.told[-1] == ("user", ASK["fr"])

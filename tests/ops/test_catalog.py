@@ -218,7 +218,14 @@ call-refused 46a91981a036429881ed623704d3a313
 call-bug 78348d4c99a048c386ea70911342cd82
 call-left-something e4c28c68436449a09426e63c21eae964
 unknown-tool 65a0026968c54942afe312b8e5ed1126
+no-digest 7b89bf2750a842f5ad8424839e6dec9c
+tool-used 6cbec0b5bca24125a66053ea109db2d0
+tool-failed e0651e8099a244d691abc1ef4401610e
+tool-loop 51a30e7d25c24c2485d6f53ae136c3e4
 no-summary fb5779ae015d4e01b25a5d3cff2a4240
+call-learnt-from 415b7bd82fd94099bd323cdea7a403d7
+not-learnt b0cd6cf277764ff0be1563d9dbdfff3a
+too-many-to-learn-from 3fe3853dda8f4ceb8a4dcc318c8c307b
 recording-stopped 4eaaa9a99ab448f1a052812b2c295ba1
 stt-failed af83abe69f334a98a3476ff34de98905
 reply-failed 02b2f15791da4dd48a346fe529750b87

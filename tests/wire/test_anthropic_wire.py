@@ -166,6 +166,17 @@ def test_arguments_that_are_broken_are_none() -> None:
     assert told[1] == agent({"type": "tool_use", "id": "a", "name": "f", "input": {}})
 
 
+def test_tools_that_were_used_and_are_gone_are_declared_and_may_not_be_called() -> None:
+    """Another agent has taken over, which has no tools, or others."""
+    said = [*ASKED, Called((Use("1", "look", "{}", "done"), Use("2", "hang_up", "{}", "done")))]
+    alone = sent(said=said)
+    assert [tool["name"] for tool in alone["tools"]] == ["look", "hang_up"]
+    assert alone["tool_choice"] == {"type": "none"}
+    beside = sent(said=said, tools=[TOOL])
+    assert [tool["name"] for tool in beside["tools"]] == ["hang_up", "look"]
+    assert "tool_choice" not in beside
+
+
 def test_tools_that_may_not_be_called_are_declared_all_the_same() -> None:
     body = sent(tools=[TOOL], may_call=False)
     assert (body["tools"], body["tool_choice"]) == ([TOOL], {"type": "none"})

@@ -12,6 +12,7 @@ is left, and the call checks that itself.
 """
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -20,15 +21,16 @@ from attrs import evolve
 
 from voiced.call import channels
 from voiced.call.chronicle import Chronicle
-from voiced.call.introduction import Introduction
+from voiced.call.ear import Ear
 from voiced.call.leg import Leg
 from voiced.call.persona import Persona
 from voiced.call.record import CallRecord
 from voiced.call.replies import Replies
+from voiced.call.scribe import Scribe
 from voiced.call.stream import Books, Span, Stream
 from voiced.dialog import events as ev
 from voiced.dialog.conversation import Conversation
-from voiced.dialog.manners import Action, Flush, HangUp, Past, Pause, Resume, Say
+from voiced.dialog.manners import Action, BringIn, Flush, HangUp, Past, Pause, Resume, Say
 from voiced.dialog.parting import Parting
 from voiced.dialog.turns import Phase
 from voiced.errors import EngineError
@@ -50,20 +52,22 @@ class Call:
         stream: Stream,
         past: Past | None = None,
         books: Books | None = None,
+        bring_in: Callable[[str], Persona] | None = None,
     ) -> None:
-        """`past`: the call's earlier part, on another stream."""
+        """`past`: the call's earlier part, on another stream. `bring_in` gives another agent by
+        its name, for a call that is handed over."""
         self.call_sid = stream.call_sid
-        self._persona = persona
         self._conversation = Conversation(persona.manners, past)
         self._send, self._events = channels.events()
-        self._ear = persona.engines.stt.transcription()
+        self._ear = Ear(persona.engines.stt)
+        self._bring_in = bring_in
         self._books = books or Books()
         self._leg = Leg(
             stream.socket, stream.stream_sid, self._send, self._ear.put, self._books.recording
         )
         self._chronicle = Chronicle(self.call_sid, self._conversation, self._books.journal)
         self._replies = Replies(self.call_sid, persona, self._leg, self._send)
-        self._introduction = Introduction(persona.engines.llm, persona.language)
+        self._scribe = Scribe(persona, self._conversation.history)
         self._span = Span.since(past)
 
     @property
@@ -96,8 +100,9 @@ class Call:
     async def run(self) -> CallRecord:
         """Conducts the call. Whatever goes wrong in it ends here."""
         with held.account() as account, self._send, self._events:
+            apologise = lambda: self._replies.apologise(self.past().turns)  # noqa: E731
             try:
-                for part in (self._converse, self._apologise):
+                for part in (self._converse, apologise):
                     try:
                         await part()
                         break
@@ -114,7 +119,7 @@ class Call:
         """What is known of the call so far."""
         return CallRecord(
             call_sid=self.call_sid,
-            agent=self._persona.name,
+            agent=self._replies.persona.name,
             started_at=self._span.started_at,
             ended_at=self._span.ended_at,
             reason=self._conversation.ended_by,
@@ -127,7 +132,7 @@ class Call:
         )
 
     async def _converse(self) -> None:
-        limit = self._span.started_at + self._persona.max_call_s
+        limit = self._span.started_at + self._replies.persona.max_call_s
         try:
             with trio.move_on_at(limit + GOODBYE_S) as scope:
                 async with trio.open_nursery() as nursery:
@@ -153,6 +158,8 @@ class Call:
             self._chronicle.tell_turns()
             if conversation.phase is Phase.OVER:
                 return
+            if conversation.phase is Phase.LISTENING:
+                self._scribe.look(nursery)
             deadline = conversation.deadline()
             event: ev.Event = ev.TimePassed()
             with trio.move_on_at(float("inf") if deadline is None else deadline):
@@ -170,14 +177,27 @@ class Call:
                 self._leg.playout.resume(trio.current_time())
                 self._leg.wake()
             case HangUp(parting=parting):
-                self._introduction.begin(nursery, parting, self._conversation.history)
+                self._scribe.introduction.begin(nursery, parting, self._conversation.history)
                 with trio.CancelScope() as patience:
                     nursery.start_soon(self._drain, patience)
-                    self._conversation.parting = await self._introduction.complete(parting)
+                    self._conversation.parting = await self._scribe.introduction.complete(parting)
+            case BringIn(agent=agent) if self._bring_in:
+                for following in self._follow(self._bring_in(agent)):
+                    await self._carry_out(following, nursery)
             case _:
                 if isinstance(action, Say):
-                    self._introduction.begin(nursery, self.parting, self._conversation.history)
+                    self._scribe.introduction.begin(
+                        nursery, self.parting, self._conversation.history
+                    )
                 await self._replies.carry_out(action, nursery)
+
+    def _follow(self, persona: Persona) -> tuple[Action, ...]:
+        """Another agent takes over: its ear, its mind, its voice, its manners."""
+        self._ear.follow(persona.engines.stt)
+        self._replies.follow(persona)
+        self._scribe.follow(persona)
+        self._chronicle.happened("agent", {"agent": persona.name})
+        return self._conversation.introduce(persona.manners)
 
     async def _drain(self, patience: trio.CancelScope) -> None:
         """Takes what is still reported while the end is being prepared, or the queue would
@@ -193,9 +213,6 @@ class Call:
         except EngineError as error:
             log.warning("%s", error)
             self._send.send_nowait(ev.EarFailed(error))
-
-    async def _apologise(self) -> None:
-        await self._replies.apologise(self.past().turns)
 
 
 async def _close_at(limit: float, call: Call) -> None:

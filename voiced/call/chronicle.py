@@ -91,6 +91,8 @@ class Chronicle:
                 self._failed(error)
             case ev.FillerSaid(turn=turn):
                 self.happened("filler", {"turn": turn})
+            case ev.ToolAnswered(tool=tool, status=status, duration_s=duration_s):
+                self._used(tool, status, duration_s)
             case ev.MachineDetected(answered_by=answered_by):
                 self.happened("answered-by", {"answered_by": answered_by})
             case ev.SayRequested():
@@ -99,6 +101,11 @@ class Chronicle:
                 self.happened("interrupt", {})
             case ev.CloseRequested(parting=parting):
                 self.happened("close", {"reason": parting.reason})
+
+    def _used(self, tool: str, status: str, duration_s: float) -> None:
+        fields = {"tool": tool, "status": status, "tool_ms": round(1000 * duration_s)}
+        log.info("tool used", extra={"fields": fields})
+        self.happened("tool", fields)
 
     def happened(self, kind: str, detail: Mapping[str, object]) -> None:
         """Anything else."""

@@ -7,12 +7,11 @@ from typing import Final
 import trio
 from attrs import evolve
 
-from voiced.call import channels
 from voiced.call.builtin import MAX_SUMMARY
-from voiced.dialog.history import History, Message, Role, Told, append
+from voiced.call.summary import Summary, asking
+from voiced.dialog.history import History, Told
 from voiced.dialog.parting import Parting, Transfer
 from voiced.engines.roles import Llm
-from voiced.errors import EngineError
 
 log = logging.getLogger(__name__)
 
@@ -33,46 +32,33 @@ class Introduction:
     def __init__(self, llm: Llm, language: str) -> None:
         self._llm = llm
         self._language = language
-        self._text = ""
+        self._summary = Summary(MAX_SUMMARY)
         self._done: trio.Event | None = None
 
     def begin(self, nursery: trio.Nursery, parting: Parting | None, history: History) -> None:
         """Starts on it where it is due; best while the transfer is being announced."""
         if self._done is None and parting and _is_due(parting.transfer):
             self._done = trio.Event()
-            nursery.start_soon(self._prepare, self._asking(history), self._done)
+            messages = asking(history.messages(), ASK, self._language)
+            nursery.start_soon(self._prepare, messages, self._done)
 
     async def complete(self, parting: Parting) -> Parting:
         """The parting with its summary, as soon as it is there."""
         if self._done is None or parting.transfer is None:
             return parting
         await self._done.wait()
-        return evolve(parting, transfer=evolve(parting.transfer, summary=self._text.strip()))
-
-    def _asking(self, history: History) -> list[Told]:
-        """The two parties by turns, here too: what the caller said last and the question behind
-        it are one message."""
-        messages, ask = list(history.messages()), ASK.get(self._language.split("-")[0], ASK["en"])
-        append(messages, Message(Role.CALLER, ask), "\n\n")
-        return messages
+        return evolve(
+            parting, transfer=evolve(parting.transfer, summary=self._summary.text.strip())
+        )
 
     async def _prepare(self, messages: Sequence[Told], done: trio.Event) -> None:
-        """Asks the model; of an answer that does not end in time, what has come will do."""
-        text_out, text_in = channels.text()
+        """Asks the model."""
         try:
-            with text_in, trio.move_on_after(SUMMARY_S):
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._collect, text_in)
-                    with text_out:
-                        await self._llm.complete(messages, text_out)
-        except* EngineError as group:
-            log.warning("no summary for the transfer: %s", group.exceptions[0])
+            failure = await self._summary.write(self._llm, messages, SUMMARY_S)
+            if failure:
+                log.warning("no summary for the transfer: %s", failure)
         finally:
             done.set()
-
-    async def _collect(self, text: trio.MemoryReceiveChannel[str]) -> None:
-        async for piece in text:
-            self._text = (self._text + piece)[:MAX_SUMMARY]
 
 
 def _is_due(transfer: Transfer | None) -> bool:

@@ -16,6 +16,15 @@ from voiced.records.model import Direction, Said
 
 
 @frozen
+class Known:
+    """What is known of the person before the first word: `facts` are variables that the pre-call
+    webhook told, `memory` is a paragraph for the prompt, about an earlier call."""
+
+    facts: Mapping[str, str] = field(factory=dict, repr=False)
+    memory: str = field(default="", repr=False)
+
+
+@frozen
 class Parties:
     """Who calls whom, as the carrier told us; either may be withheld or no number at all.
 
@@ -29,6 +38,12 @@ class Parties:
     direction: Direction = Direction.INBOUND
     variables: Mapping[str, str] = field(factory=dict)
     account_sid: str = ""
+    known: Known = Known()
+
+    @property
+    def person(self) -> str:
+        """The number of whoever the agent talks with."""
+        return self.called if self.direction is Direction.OUTBOUND else self.caller
 
 
 class Stage(Enum):
@@ -50,6 +65,26 @@ class Lease(Protocol):
 
 
 @define
+class Enquiry:
+    """What is being found out about a call's person, `until` a time on Trio's clock.
+
+    `status` is what came of the pre-call webhook, "" where nobody was asked. Cancel `scope` where
+    nobody wants to know any more.
+    """
+
+    until: float
+    known: Known = Known()
+    status: str = ""
+    done: trio.Event = field(factory=trio.Event)
+    scope: trio.CancelScope = field(factory=trio.CancelScope)
+
+    async def wait(self) -> None:
+        """Returns when all of it is there, or its time is over."""
+        with trio.move_on_at(self.until):
+            await self.done.wait()
+
+
+@define
 class Entry:
     """A call that is not over. `until`: when its stage is given up, on Trio's clock."""
 
@@ -59,6 +94,8 @@ class Entry:
     opened_at: float
     lease: Lease | None = None
     persona: Persona | None = None
+    enquiry: Enquiry | None = None
+    """Under way, or done and not made use of yet."""
     call: Call | None = None
     left: trio.Event = field(factory=trio.Event)
     """Set when its latest media socket is closed."""

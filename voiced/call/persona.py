@@ -1,11 +1,14 @@
 """From an agent's configuration to the persona that takes one call."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Final
 
+import httpx
 from attrs import field, frozen
 
-from voiced.call.builtin import Gifts
+from voiced.call.equipment import Reflexes, reflexes, spoken, toolbox
 from voiced.call.phrases import PhraseBook, Rendered
 from voiced.call.toolbox import Toolbox
 from voiced.config import Agent, OnMachine
@@ -14,6 +17,9 @@ from voiced.dialog.endpointing import EndpointingRule
 from voiced.dialog.manners import Manners
 from voiced.dialog.parting import Parting, Phrase, Transfer
 from voiced.engines.roles import Engines, Tts
+from voiced.engines.router import Router
+
+_NOTHING: Final[Mapping[str, str]] = {}
 
 
 @frozen
@@ -22,7 +28,7 @@ class Persona:
 
     `filler_s`: how long an answer may take before a filler is said; 0: for ever. `voices`: those
     that phrases by heart may have been rendered with, the preferred one first. `variables` are the
-    call's.
+    call's. `history_tokens` is what its model takes of a conversation.
     """
 
     name: str
@@ -36,6 +42,8 @@ class Persona:
     filler_s: float = 1.5
     voices: Sequence[Tts] = ()
     variables: Mapping[str, str] = field(factory=dict)
+    reflexes: Reflexes | None = None
+    history_tokens: float = math.inf
 
     def by_heart(self, text: str) -> Rendered | None:
         """The text as the agent's own voice says it, or a spare, if that is at hand."""
@@ -43,10 +51,14 @@ class Persona:
         return next((rendered for rendered in known if rendered), None)
 
 
-def variables(agent: Agent, *, caller: str, called: str, today: date) -> dict[str, str]:
-    """What stands for the names in braces in an agent's texts."""
+def variables(
+    agent: Agent, *, caller: str, called: str, today: date, facts: Mapping[str, str] = _NOTHING
+) -> dict[str, str]:
+    """What stands for the names in braces in an agent's texts. Of the `facts` about the caller
+    those count that the agent declares, over its own words for them."""
     return {
         **agent.variables,
+        **{name: text for name, text in facts.items() if name in agent.variables},
         "name": agent.name,
         "company": agent.company,
         "caller": caller,
@@ -63,38 +75,39 @@ def texts(agent: Agent) -> dict[Phrase, str]:
 
 @frozen
 class Cast:
-    """What an agent's personas have in common."""
+    """What an agent's personas have in common. `http` is for its tools: a
+    `publicnet.direct_client`."""
 
     agent: Agent
     engines: Engines
     voices: Sequence[Tts]
     book: PhraseBook
     filler_s: float
+    http: httpx.AsyncClient | None = None
+    router: Router | None = None
 
 
-def persona(name: str, cast: Cast, said: Mapping[str, str]) -> Persona:
-    """The agent for one call; `said` are the call's `variables`."""
+def persona(name: str, cast: Cast, said: Mapping[str, str], memory: str = "") -> Persona:
+    """The agent for one call; `said` are the call's `variables`, and `memory` is a paragraph that
+    stands at the end of the prompt as it is."""
     agent = cast.agent
+    prompt = "\n\n".join(filter(None, (agent.prompt.format_map(said), memory)))
     filled = {phrase: text.format_map(said) for phrase, text in texts(agent).items()}
     return Persona(
         name=name,
         language=agent.language,
-        manners=manners(agent, filled, agent.prompt.format_map(said)),
+        manners=manners(agent, filled, prompt),
         texts=filled,
         engines=cast.engines,
         book=cast.book,
         max_call_s=agent.max_call_s,
-        toolbox=Toolbox(agent.tools, gifts(agent, said)),
+        toolbox=toolbox(agent, said, cast.http),
+        reflexes=reflexes(agent, said, cast.router),
+        history_tokens=agent.history_tokens,
         variables=said,
         filler_s=cast.filler_s,
         voices=cast.voices,
     )
-
-
-def gifts(agent: Agent, said: Mapping[str, str]) -> Gifts:
-    """What this agent's built-in tools work with."""
-    digits = DigitRule(agent.digits_end, agent.digits_timeout_s)
-    return Gifts(agent.transfers, agent.warm_transfer, digits=digits)
 
 
 def manners(agent: Agent, said: Mapping[Phrase, str], prompt: str) -> Manners:
@@ -124,5 +137,6 @@ def constant_texts(agent: Agent) -> list[str]:
     """The phrases that sound the same in every call, so that they can be rendered beforehand."""
     said = variables(agent, caller="\0", called="\0", today=date.min)
     said["date"] = "\0"
-    filled = [template.format_map(said) for template in texts(agent).values()]
-    return [text for text in filled if "\0" not in text]
+    templates = [*texts(agent).values(), *spoken(agent)]
+    filled = dict.fromkeys(template.format_map(said) for template in templates)
+    return [text for text in filled if text and "\0" not in text]

@@ -44,7 +44,7 @@ class Replies:
     ) -> None:
         """`sid`: the call's."""
         self._sid = sid
-        self._persona = persona
+        self.persona = persona
         self._leg = leg
         self._events = events
         self._running: _Running | None = None
@@ -70,34 +70,35 @@ class Replies:
 
     def follow(self, persona: Persona) -> None:
         """Another agent speaks from now on."""
-        self._persona = persona
+        self.persona = persona
 
     def _prepare(self, nursery: trio.Nursery, ask: Ask) -> Reply:
         """Has the model asked. Nothing is heard of it, or reported, before its release."""
-        persona = self._persona
-        mind = Mind(persona.engines.llm, persona.toolbox, self._shop(), persona.filler_s)
+        persona = self.persona
+        shop, patience_s = self._shop(), persona.filler_s
+        mind = Mind(persona.engines.llm, persona.toolbox, shop, patience_s, persona.reflexes)
         thinking = Thinking(ask.turn, mind, ask.messages, ask.calls, nursery)
         reply = self._reply(ask.turn)
         self._start(nursery, partial(reply.think, thinking, self._filler()), reply, ask.turn)
         return reply
 
     def _shop(self) -> Workshop:
-        return Workshop(self._sid, self._persona.variables, self._events)
+        return Workshop(self._sid, self.persona.variables, self._events)
 
     def _reply(self, turn: Turn) -> Reply:
-        persona = self._persona
+        persona = self.persona
         delivery = Delivery(persona.engines.tts, persona.language, persona.by_heart)
         return Reply(turn, self._leg, self._events, delivery)
 
     def _filler(self) -> Filler | None:
-        persona = self._persona
+        persona = self.persona
         phrase = persona.by_heart(persona.texts.get(Phrase.FILLER, ""))
         after_s = persona.filler_s
         return Filler(phrase, after_s) if phrase and after_s else None
 
     def _say(self, nursery: trio.Nursery, turn: Turn) -> None:
         """Its phrases by heart where they are at hand, then its text."""
-        texts = [self._persona.texts.get(phrase, "") for phrase in turn.phrases]
+        texts = [self.persona.texts.get(phrase, "") for phrase in turn.phrases]
         reply = self._reply(turn)
         self._start(nursery, partial(reply.say, [*texts, turn.text]), reply, turn)
 
@@ -122,7 +123,7 @@ class Replies:
 
     async def apologise(self, turn: int) -> None:
         """After a bug nothing is trusted but the writer and what was rendered beforehand."""
-        persona = self._persona
+        persona = self.persona
         apology = persona.by_heart(persona.texts.get(Phrase.APOLOGY, ""))
         if apology is None:
             return

@@ -63,7 +63,7 @@ class Reply:
         """Says what is thought out, and tells what it is to be followed by."""
         async with trio.open_nursery() as nursery:
             if filler:
-                nursery.start_soon(self._fill, filler)
+                nursery.start_soon(self._fill, filler, thinking)
             await thinking.run(self._voice, nursery)
             await self._voice.wait_released()
             nursery.cancel_scope.cancel(reason="the answer is there")
@@ -82,12 +82,12 @@ class Reply:
             voice.failure = None  # what could be said is worth hearing to its end
         await self._report()
 
-    async def _fill(self, filler: Filler) -> None:
+    async def _fill(self, filler: Filler, thinking: Thinking) -> None:
         """Once, if it takes so long; the caller has had an answer of some kind then."""
         await self._voice.wait_released()
         await trio.sleep(filler.after_s)
         mouth, playout = self._voice.mouth, self._leg.playout
-        if mouth.is_open:
+        if mouth.is_open or thinking.has_words:
             return
         mouth.recite(filler.phrase)
         playout.end()  # what comes behind it is no gap in it

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -43,12 +44,15 @@ class Switchboard:
         persona_for: PersonaFor,
         errands: Errands,
         recordings: Path | None = None,
+        enquire: Callable[[Entry], None] | None = None,
     ) -> None:
-        """`recordings` is the folder for them; None: nothing is recorded."""
+        """`recordings` is the folder for them; None: nothing is recorded. `enquire` begins to find
+        out who calls, see `Entry.enquiry`; None: nobody wants to know."""
         self.register = register
         self._persona_for = persona_for
         self._errands = errands
         self._recordings = recordings
+        self._enquire = enquire
         self._state = _State.OPEN
 
     @property
@@ -70,13 +74,20 @@ class Switchboard:
         if self.is_draining:
             raise CallRefused("draining")
         entry = self.register.admit(parties, stage, within_s)
-        entry.persona = entry.persona or self._persona_for(parties)
+        if entry.persona is None:
+            self._engage(entry)
         return entry
 
     def restore(self, entry: Entry) -> None:
         """A call that an earlier run of the daemon left behind, and its agent."""
-        entry.persona = self._persona_for(entry.parties)
+        self._engage(entry)
         self.register.move(entry, entry.stage, entry.until - trio.current_time())
+
+    def _engage(self, entry: Entry) -> None:
+        """An agent for a call that is new here."""
+        entry.persona = self._persona_for(entry.parties)
+        if self._enquire:
+            self._enquire(entry)
 
     def check(self, agent: str) -> None:
         """Whether a call of this agent could be taken now.
@@ -121,12 +132,14 @@ class Switchboard:
         Raises:
             CallRefused: the call is not awaited, or the stream has an id that we could not write.
         """
-        if entry.stage is not Stage.AWAITED or entry.persona is None:
+        await self._acquaint(entry)
+        is_gone = self.register.calls.get(entry.sid) is not entry
+        if is_gone or entry.stage is not Stage.AWAITED or entry.persona is None:
             raise CallRefused("duplicate")
         stream = Stream(socket, entry.sid, stream_sid)
         books = self._books(entry)
         try:
-            call = Call(_again(entry), stream, entry.past, books)
+            call = Call(_again(entry), stream, entry.past, books, partial(self._bring_in, entry))
         except WireError as error:
             raise CallRefused("malformed-stream") from error
         with bound_call(entry.sid, stream.stream_sid):
@@ -139,6 +152,26 @@ class Switchboard:
                     entry.recording = entry.recording or books.recording.name
                 log.info("call ended", extra={"fields": record.summary()})
                 self.register.left(entry, record)
+
+    async def _acquaint(self, entry: Entry) -> None:
+        """Tells the agent what has been found out about the caller, and waits for that where it
+        still may come."""
+        if entry.enquiry is None:
+            return
+        await entry.enquiry.wait()
+        enquiry, entry.enquiry = entry.enquiry, None
+        if enquiry is None:
+            return  # another socket of the same call has
+        if enquiry.status:
+            self.register.diary.happened(entry, "pre-call", {"status": enquiry.status})
+        if enquiry.known != entry.parties.known:
+            entry.parties = evolve(entry.parties, known=enquiry.known)
+            entry.persona = self._persona_for(entry.parties)
+
+    def _bring_in(self, entry: Entry, agent: str) -> Persona:
+        """Another agent for this call, on this stream and any other to come."""
+        entry.persona = self._persona_for(evolve(entry.parties, agent=agent))
+        return entry.persona
 
     def _begin(self, entry: Entry, call: Call) -> None:
         log.info("call started", extra={"fields": {"agent": entry.parties.agent}})

@@ -21,6 +21,7 @@ from attrs import define, field, frozen
 
 from voiced.audio.dtmf import tones
 from voiced.call.builtin import Keypad, Recital, Tones
+from voiced.call.equipment import Answer, Reaction, Reflexes, ToolFirst
 from voiced.call.toolbox import Fetch, Job, Refused, Toolbox
 from voiced.call.voice import Voice
 from voiced.call.workshop import Work, Workshop, error, named
@@ -55,6 +56,7 @@ class Mind:
     toolbox: Toolbox
     shop: Workshop
     patience_s: float
+    reflexes: Reflexes | None = None
 
 
 @define
@@ -84,17 +86,25 @@ class Thinking:
     going_on: trio.Nursery
     wish: Wish | None = None
     _calls: int = 0
+    _waited_for: Work | None = None
 
     @property
     def announcement(self) -> str:
         """What announces the wish where the model does not."""
         return self.mind.toolbox.announcement(self.wish.calls) if self.wish else ""
 
+    @property
+    def has_words(self) -> bool:
+        """The caller waits for a tool that has words of its own for that."""
+        return self._waited_for is not None and bool(self._waited_for.say)
+
     async def run(self, voice: Voice, nursery: trio.Nursery) -> None:
         """Returns when all of it is said, or has failed; the tools of the reply are done then,
         but for those that go on."""
         told = list(self.messages)
-        step = _Step(Work(self.mind.toolbox.committed(self.begun)))
+        step = await self._react(voice)
+        if step is None:
+            return
         self._begin(step.work, nursery)
         for left in reversed(range(MAX_ANSWERS)):
             if step.work.jobs:
@@ -103,6 +113,36 @@ class Thinking:
             step = await self._answer(voice, nursery, told, left)
             if voice.failure or not step.work.jobs:
                 return
+
+    async def _react(self, voice: Voice) -> _Step | None:
+        """What is done before the model is asked; None: it need not be."""
+        if self.begun:
+            return _Step(Work(self.mind.toolbox.committed(self.begun)))
+        reaction = await self._reaction()
+        if reaction is None:
+            return _Step()
+        await voice.wait_released()
+        match reaction:
+            case Answer(text=text):
+                await voice.recite(text)
+            case ToolFirst(name=name):
+                step = _Step()
+                self._read([ToolCall("", name, "{}")], step)
+                return step if step.work.jobs else None
+            case _:
+                self.wish = Wish(reaction)
+        return None
+
+    async def _reaction(self) -> Reaction | None:
+        """What to do about the caller's words where they are as clear as an intent's phrases."""
+        reflexes = self.mind.reflexes
+        if reflexes is None or not self.turn.utterance:
+            return None
+        decision = await reflexes.router.route(self.turn.utterance)
+        if decision.intent is None:
+            return None
+        self.turn.intent = decision.intent
+        return reflexes.reactions[decision.intent]
 
     async def _answer(
         self, voice: Voice, nursery: trio.Nursery, told: Sequence[Told], left: int
@@ -149,6 +189,7 @@ class Thinking:
     async def _use(self, work: Work, voice: Voice) -> None:
         """Returns when every job has its result."""
         await voice.wait_released()
+        self._waited_for = work
         voice.rest()
         for job in work.jobs:
             if not isinstance(job.work, Fetch):
@@ -162,6 +203,7 @@ class Thinking:
             await voice.recite(next(phrases))
             voice.rest()
             pause_s = PROGRESS_S
+        self._waited_for = None
 
     async def _do(self, job: Job, work: Work, voice: Voice) -> None:
         """What needs no request, but the line or the voice."""
@@ -175,6 +217,7 @@ class Thinking:
                 self.mind.shop.events.send_nowait(KeysWanted(self.turn.number, rule))
                 result = KEYPAD_OPEN
             case Refused(why=why):
+                log.warning("the model asked for a tool, or in a way, that there is not")
                 result = error(why)
         status = "refused" if isinstance(job.work, Refused) else "ok"
         self.mind.shop.done(job.call, result, status, work, trio.current_time())

@@ -6,6 +6,7 @@ know without being told: the operator's prompt goes to the model as it stands, w
 of ours. A reply of which nothing was heard was not said.
 """
 
+import math
 from collections.abc import Sequence
 from enum import Enum, auto
 from typing import TypeAlias
@@ -59,12 +60,35 @@ Item: TypeAlias = Entry | Round
 """What a history is made of."""
 
 
-class History:
-    """One call's conversation. `prompt` is the system prompt; empty: none is sent."""
+@frozen
+class Excess:
+    """What does not fit the model any more: the first `items` of a history, as `messages`."""
 
-    def __init__(self, prompt: str, past: Sequence[Item] = ()) -> None:
+    items: int
+    messages: tuple[Told, ...]
+
+
+@frozen
+class Digest:
+    """The first `items` of a history, put into fewer words; `lead` introduces them to the model."""
+
+    items: int
+    text: str
+    lead: str = "Earlier in this call:"
+
+
+class History:
+    """One call's conversation. `prompt` is the system prompt; empty: none is sent.
+
+    `budget` is how many tokens the model may be sent. What is beyond it is left out, the oldest
+    first, as soon as there is a `Digest` of it, and at half as much again also without.
+    """
+
+    def __init__(self, prompt: str, past: Sequence[Item] = (), budget: float = math.inf) -> None:
         """`past`: what was said in this call before, on another media stream."""
         self.prompt = prompt
+        self.budget = budget
+        self.digest: Digest | None = None
         self._items = list(past)
 
     def caller(self, text: str, at_s: float) -> None:
@@ -90,8 +114,32 @@ class History:
 
         What belongs together is one message: see `append`.
         """
-        told: list[Told] = [Message(Role.SYSTEM, self.prompt)] if self.prompt.strip() else []
-        for item in self._items:
+        first = max(self._fitting(1.5 * self.budget), self.digest.items if self.digest else 0)
+        return self._told(self._items[first:])
+
+    def excess(self) -> Excess | None:
+        """What should be put into fewer words; None: all of it fits. What is left then takes half
+        of the budget, so that it need not be done again soon."""
+        begin = self.digest.items if self.digest else 0
+        if self._fitting(self.budget) <= begin:
+            return None
+        items = self._fitting(self.budget / 2)
+        return Excess(items, self._told(self._items[begin:items]))
+
+    def _fitting(self, tokens: float) -> int:
+        """The first item with which the rest fits; the last two stay, however long they are."""
+        left = tokens - _tokens(self.prompt)
+        for index in range(len(self._items) - 1, -1, -1):
+            left -= _tokens(_text(self._items[index]))
+            if left < 0:
+                return min(index + 1, max(0, len(self._items) - 2))
+        return 0
+
+    def _told(self, items: Sequence[Item]) -> tuple[Told, ...]:
+        digest = f"{self.digest.lead} {self.digest.text}" if self.digest else ""
+        prompt = "\n\n".join(part for part in (self.prompt, digest) if part.strip())
+        told: list[Told] = [Message(Role.SYSTEM, prompt)] if prompt else []
+        for item in items:
             if isinstance(item, Round):
                 append(told, item)
             else:
@@ -101,8 +149,10 @@ class History:
 
     def asked(self, text: str) -> tuple[Told, ...]:
         """As `messages`, if the caller had said this too."""
-        said = Entry(Role.CALLER, text, Ending.COMPLETE, 0.0)
-        return History(self.prompt, [*self._items, said]).messages()
+        said = Message(Role.CALLER, text)
+        told = list(self.messages())
+        append(told, said)
+        return tuple(told)
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -117,6 +167,17 @@ class History:
     def _add(self, entry: Entry) -> None:
         if entry.text:
             self._items.append(entry)
+
+
+def _tokens(text: str) -> float:
+    """About as many as a model counts: four bytes of most languages each, and those around it."""
+    return len(text.encode("utf-8", "ignore")) / 4 + 4
+
+
+def _text(item: Item) -> str:
+    if isinstance(item, Entry):
+        return item.text
+    return item.text + "".join(used.call.arguments + used.result for used in item.used)
 
 
 def append(told: list[Told], item: Told, between: str = " ") -> None:

@@ -80,7 +80,8 @@ class Ending(Enum):
 class Turn:
     """`phrases` are what is said by heart in this turn, and `text` word for word behind them;
     both are empty where the model is asked. `wish` is what follows when all of the reply has
-    been heard. `heard_by`: when a final mark that has not come is taken for lost.
+    been heard. `intent`: what the caller's words were routed to without asking the model.
+    `heard_by`: when a final mark that has not come is taken for lost.
     """
 
     number: int
@@ -89,6 +90,7 @@ class Turn:
     text: str = ""
     wish: Wish | None = None
     heard_by: float | None = None
+    intent: str = ""
     heard: Heard = field(init=False)
     times: TurnTimes = field(factory=TurnTimes)
     ending: Ending = Ending.PENDING
@@ -102,4 +104,5 @@ class Turn:
         lengths = {f"{stage}_ms": length_ms for stage, length_ms in stages.items()}
         audible = self.times.first_frame
         at_s = {} if audible is None else {"at_s": round(audible - call_began, 3)}
-        return {"turn": self.number, "ending": self.ending.value, **at_s, **lengths}
+        intent = {"intent": self.intent} if self.intent else {}
+        return {"turn": self.number, "ending": self.ending.value, **at_s, **intent, **lengths}

@@ -1,4 +1,4 @@
-"""The catalog's events of calls, and of the engines that serve them."""
+"""The catalog's events of calls."""
 
 from typing import Final
 
@@ -95,8 +95,44 @@ CALLS: Final = (
         Priority.WARNING,
         "the model asked for a tool, or in a way, that there is not",
         "The model asked for a tool that there is not",
-        "What it asked for is not done; its reply is said all the same. A better model helps, or"
-        " clearer names in the agent's transfers.",
+        "What it asked for is not done, and it is told so: it may ask again in another way. A"
+        " better model helps, or clearer names and descriptions of tools and transfers.",
+    ),
+    Event(
+        "no-digest",
+        "7b89bf2750a842f5ad8424839e6dec9c",
+        Priority.WARNING,
+        "what was said first in a long call is not summed up: %s",
+        "A long call is not summed up for its model",
+        "It is tried again half a minute later. Until then the model is told what fits"
+        " history_tokens; what was said first it does not know any more.",
+    ),
+    Event(
+        "tool-used",
+        "6cbec0b5bca24125a66053ea109db2d0",
+        Priority.INFO,
+        "tool used",
+        "The model used tool @TOOL@: @STATUS@",
+        "TOOL_MS is how long it took. STATUS is ok, refused (its arguments did not fit), cancelled"
+        " (the caller interrupted), or what was wrong with the answer.",
+    ),
+    Event(
+        "tool-failed",
+        "e0651e8099a244d691abc1ef4401610e",
+        Priority.WARNING,
+        "a tool failed: %s",
+        "Tool @TOOL@ failed: @STATUS@",
+        "The model has been told something short, and goes on with that. After a timeout the"
+        " server may have done what was asked all the same.",
+    ),
+    Event(
+        "tool-loop",
+        "51a30e7d25c24c2485d6f53ae136c3e4",
+        Priority.WARNING,
+        "the model goes on asking for tools; it is not followed",
+        "The model asked for tools again and again",
+        "A reply may ask for tools three times; then it has to be words. A better model helps, or"
+        " tools whose answers say what to do next.",
     ),
     Event(
         "no-summary",
@@ -106,6 +142,33 @@ CALLS: Final = (
         "A warm transfer goes without its summary",
         "The model failed to sum up the call. The caller is put through without a summary, or with"
         " the part of it that came.",
+    ),
+    Event(
+        "call-learnt-from",
+        "415b7bd82fd94099bd323cdea7a403d7",
+        Priority.INFO,
+        "learnt from a call",
+        "Call @CALL_SID@ has been learnt from: @STATUS@",
+        "What the agent wants to know of its calls was looked for in what was said. STATUS is"
+        " complete, partial (something required is missing, or did not fit), failed, or empty (the"
+        " caller said nothing). `voiced show` shows what was found.",
+    ),
+    Event(
+        "not-learnt",
+        "b0cd6cf277764ff0be1563d9dbdfff3a",
+        Priority.WARNING,
+        "nothing more is learnt from a call: %s",
+        "The model failed while a call was learnt from",
+        "What it had found before is kept. `POST /v1/calls/SID/extract` tries again.",
+    ),
+    Event(
+        "too-many-to-learn-from",
+        "3fe3853dda8f4ceb8a4dcc318c8c307b",
+        Priority.WARNING,
+        "too many calls wait to be learnt from",
+        "Nothing is learnt from call @CALL_SID@",
+        "More than 256 calls wait for the model, or voiced is being stopped."
+        " `POST /v1/calls/SID/extract` tries again.",
     ),
     Event(
         "recording-stopped",
@@ -154,111 +217,5 @@ CALLS: Final = (
         "The caller heard a pause at most. The spare is @SPARE@. The message says what was wrong"
         " with the engine; if it comes often, `voiced check` tries the engine for real.",
         modules=("voiced.house",),
-    ),
-)
-
-ENGINES: Final = (
-    Event(
-        "engine-away",
-        "290b09167d3445b9863f55f66cc47314",
-        Priority.WARNING,
-        "an engine is away: %s",
-        "An engine does not answer",
-        "It missed twice in a row. Calls of agents that have no other engine for its part are"
-        " refused until it is back. Look whether its server runs and can be reached.",
-    ),
-    Event(
-        "engine-back",
-        "ef74b58aa773498aa449b78ffcf3ee31",
-        Priority.NOTICE,
-        "an engine is back: %s",
-        "An engine answers again",
-        "Its agents take calls again.",
-    ),
-    Event(
-        "not-warm",
-        "d35efb148ffd485eb3bc9c930c223101",
-        Priority.WARNING,
-        "cannot warm up: %s",
-        "A model cannot be kept warm",
-        "Its server is away, or refuses the key. It is tried again every 45 s; this is logged once,"
-        " until it has worked again.",
-    ),
-    Event(
-        "phrases-missing",
-        "a02470b1cec447e5be88467ac117d70a",
-        Priority.WARNING,
-        "agent %s lacks phrases by heart, trying again: %s",
-        "An agent's phrases could not be rendered",
-        "One of the agent's voices is away. Tried again after 5, 15, then every 60 s; until then"
-        " the live voice says them.",
-    ),
-    Event(
-        "phrase-not-kept",
-        "9914184c54484fe5a9afafa005ff9e54",
-        Priority.WARNING,
-        "cannot keep a phrase of agent %s on disk: %s",
-        "A rendered phrase could not be written to disk",
-        "The phrase is in memory, and has to be rendered again at the next start. Make"
-        " records.directory writable.",
-    ),
-    Event(
-        "phrases-ready",
-        "b485549d3d714ceeb57c949b1c74d1d1",
-        Priority.INFO,
-        "the agents' phrases are at hand",
-        "The agents' phrases are at hand",
-        "Every phrase that is the same in each call is rendered or loaded.",
-    ),
-    Event(
-        "deepgram-connected",
-        "9073e8d277764fc4882ce10e49bc60a4",
-        Priority.INFO,
-        "Deepgram is connected",
-        "Deepgram hears a call",
-        "Deepgram knows this stream as @REQUEST_ID@: quote it when you ask Deepgram about the"
-        " call.",
-    ),
-    Event(
-        "deepgram-warns",
-        "4df8e851d06d4b60ad40efa31f8cb2a1",
-        Priority.WARNING,
-        "Deepgram warns",
-        "Deepgram warns of something: @CODE@",
-        "The call goes on. Deepgram's documentation explains the code.",
-    ),
-    Event(
-        "voice-connected",
-        "97f60cfc7ae042a189b71b0c81c7cc7b",
-        Priority.NOTICE,
-        "connected again",
-        "The connection to voice @ENGINE@ is there again",
-        "Replies use it from now on.",
-    ),
-    Event(
-        "voice-not-connected",
-        "4a82df87b7eb4bc1a594daf7444cf809",
-        Priority.WARNING,
-        "cannot keep a connection: %s",
-        "There is no connection to a voice",
-        "It is tried again and again; this is logged once, until it has worked again.",
-    ),
-    Event(
-        "voice-connection-dead",
-        "2c64ce38c5cb4ae097c56f15cb1e3327",
-        Priority.WARNING,
-        "the connection is dead",
-        "The connection to voice @ENGINE@ is dead",
-        "Nothing came back over it. A new one is made at once.",
-    ),
-    Event(
-        "slow-step",
-        "998f4a4cf0294f79b6a496d7d138659e",
-        Priority.WARNING,
-        "a task held up the event loop",
-        "No call was served for @WALL_MS@ ms",
-        "A task had the event loop for itself for more than 10 ms. At most one is told a second;"
-        " UNREPORTED counts those left out. BUSY_MS far below WALL_MS: the machine gave the core to"
-        " another program; it needs more cores, or fewer neighbours.",
     ),
 )

@@ -14,7 +14,7 @@ from attrs import frozen
 
 from voiced.wire.fields import JsonObject, encodable, json_value
 from voiced.wire.json_schema import ANTHROPIC, NamedSchema, promised
-from voiced.wire.rounds import Called, Told, sound
+from voiced.wire.rounds import Called, Told, plain_name, sound
 
 VERSION: Final = "2023-06-01"
 """The `anthropic-version` that the widest range of models and servers takes."""
@@ -110,10 +110,13 @@ def messages_request(
 ) -> bytes:
     """The JSON body of a streaming `POST /v1/messages`.
 
-    `tools` are in the API's own form, and have to include those that were used. `may_call`: whether
-    the answer may ask for them; `schema` is what its text has to fit, where that can be promised.
+    `tools` are in the API's own form. `may_call`: whether the answer may ask for them; `schema` is
+    what its text has to fit, where that can be promised. The API wants a conversation's tools
+    declared also where they are there no longer, as behind another agent.
     """
+    said = tuple(said)
     told = conversation(said)
+    declared = [*tools, *_gone(said, tools)]
     request: JsonObject = {
         "model": options.model,
         "max_tokens": options.max_tokens,
@@ -128,11 +131,22 @@ def messages_request(
         request["thinking"] = {"type": options.thinking}
     if config := _output_config(options, schema):
         request["output_config"] = config
-    if tools:
-        request["tools"] = list(tools)
-    if tools and not may_call:
+    if declared:
+        request["tools"] = declared
+    if declared and not (may_call and tools):
         request["tool_choice"] = {"type": "none"}
     return json.dumps(request, ensure_ascii=False).encode("utf-8", "ignore")
+
+
+def _gone(said: Sequence[Told], tools: Sequence[Mapping[str, object]]) -> list[JsonObject]:
+    """The tools that were used and are not offered any more."""
+    used = (plain_name(use.name) for each in said if isinstance(each, Called) for use in each.uses)
+    offered = {tool["name"] for tool in tools}
+    gone = [name for name in dict.fromkeys(used) if name not in offered]
+    anything = {"type": "object"}
+    return [
+        {"name": n, "description": "Not there any more.", "input_schema": anything} for n in gone
+    ]
 
 
 def _output_config(options: MessagesOptions, schema: NamedSchema | None) -> JsonObject:
