@@ -37,6 +37,7 @@ class House:
     ready: dict[str, bool] = field(factory=lambda: {"default": True, "night": False})
     draining: Sequence[str] = ()  # anything in it: the daemon drains
     rooms: Sequence[FakeRoom] = ()
+    kept: Sequence[str] = ()  # anything in it: records are kept
     lost: int = 2
     waiting: int = 3
     slow_steps: int = 4
@@ -48,6 +49,7 @@ class House:
             ready=lambda: self.ready,
             draining=lambda: bool(self.draining),
             rooms=lambda: self.rooms,
+            kept=lambda: bool(self.kept),
             lost=lambda: self.lost,
             waiting=lambda: self.waiting,
             slow_steps=lambda: self.slow_steps,

@@ -136,6 +136,7 @@ class FakeStt:
     fails_after_s: float = 0.2
     scores: Callable[[float], float | None] | None = None
     flush_s: float = 0.1
+    language: str = ""
     open: int = 0
 
     def transcription(self) -> "FakeTranscription":
@@ -191,7 +192,7 @@ class FakeTranscription:
                 return
             self._reported += 1
             assert self._hear
-            self._hear(WordHeard(word, end - WORD_S))
+            self._hear(WordHeard(word, end - WORD_S, self.stt.language))
 
     def flush(self) -> None:
         self._flush.set()

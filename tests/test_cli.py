@@ -1,5 +1,6 @@
 """The command line, as a person or systemd meets it."""
 
+import os
 import re
 import socket
 import subprocess
@@ -88,6 +89,26 @@ def test_every_problem_of_a_configuration_is_told(
     told = capsys.readouterr().err
     assert all(key in told for key in ("server.port", "server.hots", "server.max_calls"))
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("command", ["run", "config"])
+def test_in_the_journal_each_line_of_a_problem_has_its_priority(config: Path, command: str) -> None:
+    config.write_text(config.read_text() + "[server]\nport = 0\nhots = 1\n")
+    lines = journalled(command, "--config", str(config))
+    assert len(lines) == 2
+    assert all(line.startswith(f"<3>voiced: {config}:") for line in lines)
+
+
+def test_in_the_journal_a_warning_is_one(config: Path) -> None:
+    (line,) = journalled("config", "--config", str(config))
+    assert line.startswith("<4>voiced: twilio.auth_token is not set")
+
+
+def test_in_the_journal_a_problem_of_several_lines_has_it_on_each(config: Path) -> None:
+    config.write_text(config.read_text() + '[webhook."a\\nb"]\nurl = "https://h"\n')
+    first, second = journalled("run", "--config", str(config))
+    assert re.fullmatch(rf"<3>voiced: {config}:\d+: webhook.a", first)
+    assert second.startswith("<3>b: is not a name; ")
 
 
 def test_the_configuration_is_shown_without_its_secrets(
@@ -196,6 +217,23 @@ def voiced(*arguments: str) -> "subprocess.CompletedProcess[str]":
         [sys.executable, "-m", "voiced", *arguments],
         check=False, capture_output=True, text=True, timeout=30,
     )  # fmt: skip
+
+
+def journalled(*arguments: str) -> list[str]:
+    """What it says where standard error is a stream into the journal."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            found = os.fstat(theirs.fileno())
+            environ = dict(os.environ) | {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+            environ.pop("TWILIO_AUTH_TOKEN", None)
+            command = [sys.executable, "-m", "voiced", *arguments]
+            subprocess.run(
+                command, check=False, stdout=subprocess.DEVNULL, stderr=theirs, env=environ,
+                timeout=30,
+            )  # fmt: skip
+        with ours.makefile() as stream:
+            return stream.read().splitlines()
 
 
 def test_it_runs_as_a_module() -> None:

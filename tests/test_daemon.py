@@ -7,7 +7,8 @@ import pytest
 import trio
 from daemon_stage import engine_set, running, settings, stop
 
-from voiced import daemon, house
+from voiced import daemon
+from voiced.call import editions
 from voiced.engines.build import EngineSet
 from voiced.errors import StartupError
 from voiced.lab.phone_record import Ended
@@ -16,7 +17,7 @@ from voiced.lab.phone_record import Ended
 @pytest.fixture(autouse=True)
 def engines(monkeypatch: pytest.MonkeyPatch) -> EngineSet:
     pretended = engine_set()
-    monkeypatch.setattr(house, "build_engines", lambda settings, http, tell: pretended)
+    monkeypatch.setattr(editions, "build_engines", lambda settings, http, tell: pretended)
     return pretended
 
 

@@ -41,6 +41,31 @@ async def test_a_phrase_that_cannot_be_rendered_is_tried_again_and_holds_up_no_o
     ]  # fmt: skip
 
 
+async def test_a_voice_that_stays_away_is_told_of_once(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = EngineTimeout("voice", "tts", "it did not answer in time")
+    other = EngineTimeout("voice", "tts", "no slot in time")
+    book = Book({"Hello": [away] * 3 + [other] * 2 + [away], "Bye": [away] * 3 + [other] * 2})
+    with caplog.at_level(logging.DEBUG, "voiced"):
+        await phrases.prepare_all(settings(tmp_path), engine_set(), book)
+    assert len(book.asked) > 10
+    lacks = "agent default lacks phrases by heart, trying again: "
+    assert [each.message for each in caplog.records if each.levelno >= logging.WARNING] == [
+        f"{lacks}{away}", f"{lacks}{other}", f"{lacks}{away}",
+    ]  # fmt: skip
+    assert "agent default still lacks phrases by heart: " in caplog.text
+
+
+async def test_a_full_disk_is_told_of_once_for_all_phrases(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    full = OSError(28, "No space left on device")
+    book = Book({"Hello": [full], "Bye": [full]})
+    await phrases.prepare_all(settings(tmp_path), engine_set(), book)
+    assert caplog.text.count("cannot keep a phrase") == 1
+
+
 async def test_a_full_disk_is_told_and_not_tried_again(
     tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -17,6 +17,7 @@ from metrics_page import shown, value
 from stories import FakeLlm, FakeStt, FakeTts
 
 from voiced import house
+from voiced.call import editions
 from voiced.call.parties import Parties, Stage
 from voiced.config import (
     Api,
@@ -99,7 +100,7 @@ def sets(monkeypatch: pytest.MonkeyPatch) -> list[EngineSet]:
         made.append(engine_set())
         return made[-1]
 
-    monkeypatch.setattr(house, "build_engines", build)
+    monkeypatch.setattr(editions, "build_engines", build)
     return made
 
 
@@ -302,8 +303,51 @@ class Voice(FakeTts):
             self.ended.set()
 
 
+@define
+class Mind(FakeLlm):
+    """Counts how often it is warmed."""
+
+    warmed: int = 0
+
+    async def warm(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self.last_used = trio.current_time()
+        self.warmed += 1
+
+
 def silent() -> dict[str, object]:
     return {"default": agent(greeting="", goodbye="")}
+
+
+async def test_engines_that_no_agent_has_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nursery: trio.Nursery
+) -> None:
+    minds = {"mind": Mind(), "spare": Mind(), "idle": Mind()}
+    voices = {"voice": Voice(), "spare": Voice(), "idle": Voice()}
+    engines = EngineSet({"ear": FakeStt()}, minds, voices)
+    monkeypatch.setattr(editions, "build_engines", lambda of, http, tell: engines)
+    of = settings(tmp_path)
+    agents = {
+        "default": agent(greeting="", goodbye=""),
+        "night": evolve(
+            agent(greeting="", goodbye=""), llm=("mind", "spare"), tts=("voice", "spare")
+        ),
+    }
+    of = evolve(
+        of,
+        agents=agents,
+        llm=dict.fromkeys(minds, of.llm["mind"]),
+        tts=dict.fromkeys(voices, of.tts["voice"]),
+    )
+    async with httpx.AsyncClient() as http:
+        here = house.build(of, house.Clients(http, http, http))
+        nursery.start_soon(keep, here, here.editions.latest, trio.Event())
+        await trio.testing.wait_all_tasks_blocked()
+        assert {name: mind.warmed for name, mind in minds.items()} == {
+            "mind": 1, "spare": 1, "idle": 0,
+        }  # fmt: skip
+        assert [name for name, voice in voices.items() if voice.tell] == ["voice", "spare"]
+        nursery.cancel_scope.cancel()
 
 
 async def test_an_editions_connections_last_as_long_as_its_last_call(
@@ -312,10 +356,10 @@ async def test_an_editions_connections_last_as_long_as_its_last_call(
     voices = [Voice(), Voice()]
     minds = {"mind": FakeLlm(last_used=math.inf)}
     unused = iter([EngineSet({"ear": FakeStt()}, minds, {"voice": voice}) for voice in voices])
-    monkeypatch.setattr(house, "build_engines", lambda of, http, tell: next(unused))
+    monkeypatch.setattr(editions, "build_engines", lambda of, http, tell: next(unused))
     of = evolve(settings(tmp_path), agents=silent(), tts={"voice": CartesiaTts(voice="v")})
     async with httpx.AsyncClient() as http:
-        here = house.build(of, http, http)
+        here = house.build(of, house.Clients(http, http, http))
         first, succeeded = here.editions.latest, trio.Event()
         nursery.start_soon(keep, here, first, succeeded)
         entry = here.switchboard.admit(PARTIES, Stage.AWAITED, 60.0)

@@ -31,6 +31,7 @@ class Listener(Notifier):
     def __init__(self) -> None:
         super().__init__()
         self.told: list[tuple[float, dict[str, str | int]]] = []
+        self.news = trio.Event()
         self.states: dict[str, str | int] = {}
 
     @property
@@ -40,6 +41,11 @@ class Listener(Notifier):
     def tell(self, **states: str | int) -> None:
         self.told.append((trio.current_time(), states))
         self.states |= states
+        self.news.set()
+        self.news = trio.Event()
+
+    async def wait_told(self) -> None:
+        await self.news.wait()
 
     @property
     def status(self) -> str:
@@ -89,7 +95,7 @@ def moshi(directory: Path) -> Settings:
 async def place(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Place]:
     servers, listener = Servers(), Listener()
     async with httpx.AsyncClient(transport=httpx.MockTransport(servers.answer)) as http:
-        here = house.build(moshi(tmp_path), http, http)
+        here = house.build(moshi(tmp_path), house.Clients(http, http, http))
         nursery.start_soon(here.capacity.watch)
         yield Place(here, servers, listener, Standing(here, listener))
         nursery.cancel_scope.cancel()
@@ -119,6 +125,8 @@ async def test_engines_that_are_away_make_it_wait_for_one_attempt_only(
     place.house.capacity.reached("llm", "mind", Reach.FAILED)
     await place.standing.wait_asked()
     assert trio.current_time() == 0
+    place.standing.ready()
+    assert place.listener.status == "no call can be taken: stt-unreachable (stt ear is away)"
 
 
 async def test_an_engine_that_does_not_answer_is_not_waited_for_longer(
@@ -137,10 +145,14 @@ async def test_what_is_missing_is_said(place: Place, autojump_clock: MockClock) 
         await trio.sleep(4)
         assert place.listener.status == (
             "no call can be taken: stt-unreachable (stt ear is away); twilio.auth_token is not set"
+            " (put it into secrets.toml, beside the configuration)"
         )
         place.servers.used["ears"] = 2
         await trio.sleep(4)
-        assert place.listener.status == "no call can be taken: twilio.auth_token is not set"
+        assert place.listener.status == (
+            "no call can be taken: twilio.auth_token is not set"
+            " (put it into secrets.toml, beside the configuration)"
+        )
         nursery.cancel_scope.cancel()
 
 
@@ -244,6 +256,29 @@ async def test_a_bad_configuration_is_said_until_there_is_a_good_one(
     assert place.listener.status.endswith("; the configuration has 2 problems, see the log")
     place.standing.reloaded()
     assert "problem" not in place.listener.status
+
+
+async def test_records_that_are_not_kept_are_said_until_they_are(
+    place: Place, tmp_path: Path, nursery: trio.Nursery
+) -> None:
+    with trio.fail_after(10):
+        blocker = tmp_path / "voiced.db"
+        blocker.mkdir()
+        await nursery.start(place.house.recorder.run)
+        place.standing.ready()
+        assert place.listener.status.endswith("; nothing is recorded: see the log")
+        place.standing.reloaded("the configuration has 2 problems, see the log")
+        assert place.listener.status.endswith(
+            "; nothing is recorded: see the log; the configuration has 2 problems, see the log"
+        )
+        place.standing.reloaded()
+        nursery.start_soon(place.standing.run)
+        blocker.rmdir()
+        while not place.house.recorder.is_keeping:
+            await place.house.recorder.wait_change()
+        while "recorded" in place.listener.status:
+            await place.listener.wait_told()
+        nursery.cancel_scope.cancel()
 
 
 async def test_what_the_manager_did_not_take_is_told_again(

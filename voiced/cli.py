@@ -22,6 +22,7 @@ from voiced.client.arguments import add_call_commands, add_trials, token
 from voiced.client.check import check, check_json
 from voiced.client.choice import TrialError
 from voiced.client.hear import Line, Packet, hear
+from voiced.client.route import route
 from voiced.client.run import ApiCommand, on, until_interrupted
 from voiced.client.speak import Keep, Text, speak
 from voiced.config import Settings, load, locate, render
@@ -30,6 +31,8 @@ from voiced.errors import ConfigError, VoicedError
 from voiced.lab import commands as lab
 from voiced.lab.options import add_lab_commands
 from voiced.ops import log as logs
+from voiced.ops.catalog_kinds import Priority
+from voiced.ops.journal import is_journal
 from voiced.ops.log import LogFormat
 
 EXIT_FAILED: Final = 1
@@ -53,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     asks = commands.add_parser("check", help="asks every engine and the carrier for real")
     asks.add_argument("--json", action="store_true", help="for programs")
     asks.set_defaults(run=_check)
-    for trial, does in zip(add_trials(commands), (_speak, _hear), strict=True):
+    for trial, does in zip(add_trials(commands), (_speak, _hear, _route), strict=True):
         trial.set_defaults(run=does)
     for command in add_call_commands(commands):
         command.set_defaults(run=_on_calls)
@@ -78,7 +81,7 @@ def _config(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     print(render(settings))  # noqa: T201  # this is what the command is for
     for warning in settings.warnings:
-        _complain(warning)
+        _complain(warning, Priority.WARNING)
     return 0
 
 
@@ -86,7 +89,7 @@ def _check(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     ended = _to_its_end(partial(check_json if arguments.json else check, settings, _tell))
     for warning in settings.warnings:
-        _complain(warning)
+        _complain(warning, Priority.WARNING)
     return ended
 
 
@@ -107,6 +110,11 @@ def _hear(arguments: argparse.Namespace) -> int:
         raise TrialError(f"{path}: {error}") from None
     line = Line(_packets(mulaw), len(mulaw) / SAMPLE_RATE)
     return _to_its_end(partial(hear, settings, arguments.stt, line, _tell))
+
+
+def _route(arguments: argparse.Namespace) -> int:
+    settings, text = _settings(arguments), arguments.text
+    return _to_its_end(partial(route, settings, arguments.agent, text, _tell))
 
 
 def _packets(mulaw: bytes) -> Iterator[Packet]:
@@ -202,5 +210,13 @@ def _tell(line: str) -> None:
     print(line, flush=True)  # noqa: T201
 
 
-def _complain(message: str) -> None:
-    print(f"voiced: {message}", file=sys.stderr)  # noqa: T201
+def _complain(message: str, priority: Priority = Priority.ERR) -> None:
+    """Where the journal listens, each line has its priority before it.
+
+    Source: sd-daemon(3).
+    """
+    mark = ""
+    if is_journal(os.environ.get("JOURNAL_STREAM", ""), logs.STDERR):
+        mark = f"<{priority.value}>"
+    for line in f"voiced: {message}".splitlines():
+        print(f"{mark}{line}", file=sys.stderr)  # noqa: T201

@@ -2,28 +2,31 @@
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
-from datetime import date
 from functools import partial
 
 import httpx
 from attrs import define, field, frozen
 
 from voiced.call.afterwards import Afterwards
+from voiced.call.chores import Chores
+from voiced.call.editions import Clients as Clients
+from voiced.call.editions import Edition as Edition
+from voiced.call.editions import Editions, edition_of
+from voiced.call.enquiries import Enquiries
 from voiced.call.errands import Errands
+from voiced.call.extractions import Extractions
+from voiced.call.memory import Memory
 from voiced.call.orphans import Orphans
-from voiced.call.parties import Entry, Parties
-from voiced.call.persona import Cast, Persona, persona, variables
 from voiced.call.phrases import PhraseBook
 from voiced.call.placing import Placing
 from voiced.call.register import Register
 from voiced.call.switchboard import Switchboard
 from voiced.carrier.destinations import Destinations
 from voiced.carrier.twilio import Carrier
-from voiced.config import Settings, is_withheld
-from voiced.engines.build import EngineSet, build_engines
+from voiced.config import Limits, Settings
+from voiced.engines.build import EngineSet
 from voiced.engines.capacity import Capacity
-from voiced.engines.fallback import Failover, Tell
+from voiced.engines.fallback import Failover
 from voiced.errors import CallRefused
 from voiced.ops.log import call_sid
 from voiced.ops.metrics import Exposition
@@ -46,46 +49,13 @@ from voiced.web.tokens import Tokens
 log = logging.getLogger(__name__)
 
 
-@frozen(eq=False)
-class Edition:
-    """One state of the configuration, and the engines and agents that it names."""
-
-    settings: Settings
-    engines: EngineSet
-    casts: Mapping[str, Cast]
-
-    def persona(self, parties: Parties) -> Persona:
-        """The agent for one call."""
-        agent = self.settings.agents[parties.agent]
-        caller = "" if is_withheld(parties.caller) else parties.caller
-        said = variables(agent, caller=caller, called=parties.called, today=date.today())
-        said.update(parties.variables)
-        return persona(parties.agent, self.casts[parties.agent], said)
-
-    def serves_any(self, entries: Iterable[Entry]) -> bool:
-        """Whether one of these calls has an agent of this edition."""
-        ours = {id(cast.engines) for cast in self.casts.values()}
-        return any(entry.persona and id(entry.persona.engines) in ours for entry in entries)
-
-
-@define(eq=False)
-class Editions:
-    """The edition of which new calls are; a call under way keeps its own."""
-
-    latest: Edition
-
-    def persona(self, parties: Parties) -> Persona:
-        """The agent for a new call."""
-        return self.latest.persona(parties)
-
-
 @frozen
 class Front:
     """What the HTTP side works on, whatever the configuration says."""
 
     switchboard: Switchboard
     afterwards: Afterwards
-    errands: Errands
+    chores: Chores
     carrier: Carrier
     recorder: Recorder
     feed: Feed
@@ -95,7 +65,7 @@ class Front:
 
     def door(self, settings: Settings) -> Door:
         """Where Twilio comes in; tokens that an earlier one has minted are good here."""
-        parts = (self.switchboard, self.afterwards, self.errands, self.metrics.refused)
+        parts = (self.switchboard, self.afterwards, self.chores.errands, self.metrics.refused)
         return Door(settings, *parts, tokens=self.tokens)
 
     def api(self, settings: Settings, outbound: RateLimit) -> Api:
@@ -105,7 +75,8 @@ class Front:
             settings.twilio.phone_number, limits.allowed_prefixes, limits.denied_prefixes
         )
         placing = Placing(settings, self.switchboard, self.carrier, allowed, self.tokens.at)
-        return Api(settings, placing, self.recorder, self.feed, outbound, self.neighbours)
+        parts = (self.recorder, self.feed, outbound, self.neighbours, self.chores.extractions)
+        return Api(settings, placing, *parts)
 
 
 @define(eq=False)
@@ -113,7 +84,7 @@ class House:
     """The parts of one daemon. None of them runs yet."""
 
     editions: Editions
-    http: httpx.AsyncClient
+    clients: Clients
     book: PhraseBook
     capacity: Capacity
     front: Front
@@ -158,9 +129,9 @@ class House:
         return self.front.afterwards
 
     @property
-    def errands(self) -> Errands:
+    def errands(self) -> Chores:
         """What nobody waits for."""
-        return self.front.errands
+        return self.front.chores
 
     def renew(self, settings: Settings) -> None:
         """Has new calls and requests go by these settings; calls under way keep their agents.
@@ -174,44 +145,41 @@ class House:
         if settings.limits.requests_per_minute != before.requests_per_minute:
             self.requests = RateLimit(settings.limits.requests_per_minute)
         self.metrics.renew(settings)
-        self.editions.latest = _edition(settings, self.http, self.book, self.engines.tell)
+        edition = edition_of(settings, self.clients, self.book, self.engines.tell)
+        self.editions.renew(edition, self.switchboard.register.calls.values())
         self.capacity.renew(settings)
         self.switchboard.register.max_calls = settings.server.max_calls
         api, gate = self.front.api(settings, self.outbound), Gate(settings.api, self.requests)
         self.listening.renew(self.front.door(settings), api, gate, self.capacity)
 
 
-def build(
-    settings: Settings, http: httpx.AsyncClient, carrier_http: httpx.AsyncClient, at: str = ""
-) -> House:
+def build(settings: Settings, clients: Clients, at: str = "") -> House:
     """Connects to nothing and opens nothing.
 
     `at` is the daemon's name, where others share its port: URLs for Twilio hold it.
-
-    `carrier_http` is a client of its own: an order to place a call must not go out on a
-    connection that has idled for minutes, since it cannot be repeated.
     """
     recorder = Recorder(settings.records.directory, subscriptions(settings))
     feed = Feed(recorder.put)
     metrics = Metrics(settings, feed.put)
     book = PhraseBook(settings.records.directory / "phrases")
-    editions = Editions(_edition(settings, http, book, partial(_took_over, metrics)))
-    capacity = Capacity(settings, http)
-    carrier = Carrier(settings.twilio, carrier_http)
-    errands = Errands(carrier, marked(settings.server.public_url.rstrip("/") + AFTER, at))
-    register = Register(capacity, metrics, settings.server.max_calls)
+    editions = Editions(edition_of(settings, clients, book, partial(_took_over, metrics)))
+    capacity = Capacity(settings, clients.engines)
+    carrier = Carrier(settings.twilio, clients.carrier)
+    errands = _errands(settings, carrier, at)
+    extractions = Extractions(editions, metrics, errands.busy)
+    register = Register(capacity, metrics, settings.server.max_calls, extractions.begin)
     folder = recordings(settings) if settings.records.recording else None
-    switchboard = Switchboard(register, editions.persona, errands, folder)
+    chores = _chores(editions, clients.tools, errands, recorder, extractions, register)
+    switchboard = Switchboard(register, editions.persona, errands, folder, chores.enquiries.begin)
     afterwards = Afterwards(register, errands)
-    front = Front(switchboard, afterwards, errands, carrier, recorder, feed, metrics, Tokens(at))
-    outbound = RateLimit(settings.limits.outbound_per_minute)
-    requests = RateLimit(settings.limits.requests_per_minute)
+    front = Front(switchboard, afterwards, chores, carrier, recorder, feed, metrics, Tokens(at))
+    outbound, requests = _rates(settings.limits)
     api, gate = front.api(settings, outbound), Gate(settings.api, requests)
     slow_tasks = SlowTaskWatch()
     exposition = Exposition(metrics.instruments, _sources(editions, front, capacity, slow_tasks))
     return House(
         editions,
-        http,
+        clients,
         book,
         capacity,
         front,
@@ -221,6 +189,31 @@ def build(
         outbound,
         requests,
     )
+
+
+def _rates(limits: Limits) -> tuple[RateLimit, RateLimit]:
+    """Of the calls that the API places, and of its requests."""
+    return RateLimit(limits.outbound_per_minute), RateLimit(limits.requests_per_minute)
+
+
+def _errands(settings: Settings, carrier: Carrier, at: str) -> Errands:
+    """The carrier comes back to this daemon."""
+    return Errands(carrier, marked(settings.server.public_url.rstrip("/") + AFTER, at))
+
+
+def _chores(
+    editions: Editions,
+    http: httpx.AsyncClient,
+    errands: Errands,
+    recorder: Recorder,
+    extractions: Extractions,
+    register: Register,
+) -> Chores:
+    """What nobody waits for."""
+    kept_days = editions.latest.settings.records.retention_days
+    memory = Memory(recorder, editions.agent, kept_days, errands.busy)
+    enquiries = Enquiries(editions.agent, memory.recall, http)
+    return Chores(errands, enquiries, memory, extractions, register)
 
 
 def _sources(
@@ -243,20 +236,11 @@ def _sources(
         ready=lambda: {agent: takes(agent) for agent in editions.latest.settings.agents},
         draining=lambda: switchboard.is_draining,
         rooms=capacity.rooms,
+        kept=lambda: recorder.is_keeping,
         lost=lambda: recorder.statistics().lost,
         waiting=lambda: recorder.waiting,
         slow_steps=lambda: slow_tasks.statistics().slow_steps,
     )
-
-
-def _edition(settings: Settings, http: httpx.AsyncClient, book: PhraseBook, tell: Tell) -> Edition:
-    engines = build_engines(settings, http, tell)
-    filler_s = settings.deadlines.filler_s
-    casts = {
-        name: Cast(agent, engines.of(agent), engines.voices(agent), book, filler_s)
-        for name, agent in settings.agents.items()
-    }
-    return Edition(settings, engines, casts)
 
 
 def _took_over(metrics: Metrics, failover: Failover) -> None:

@@ -4,12 +4,13 @@ _voiced() {
   local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} words=
   ((COMP_CWORD > 1)) || command=
   case $command in
-    '') words='run config check speak hear dial calls show tail interrupt hangup say transfer demo lab phone --help --version' ;;
+    '') words='run config check speak hear route dial calls show tail interrupt hangup say transfer demo lab phone --help --version' ;;
     run) words='--log-format --config --help' ;;
     config) words='--config --help' ;;
     check) words='--json --config --help' ;;
     speak) words='--tts --agent --output --config --help' ;;
     hear) words='--stt --config --help' ;;
+    route) words='--agent --config --help' ;;
     dial) words='--agent --var --wait --url --token --config --help' ;;
     calls) words='--all --json --url --token --config --help' ;;
     show) words='--json --url --token --config --help' ;;
@@ -38,6 +39,7 @@ _voiced() {
     speak:--config|\
     hear:--config|\
     hear:hear|\
+    route:--config|\
     dial:--config|\
     calls:--config|\
     show:--config|\

@@ -624,3 +624,62 @@ async def test_a_transfer_that_was_announced_is_told_of_as_done(autojump_clock: 
         items = line.call._conversation.history.items
     (told,) = [item for item in items if isinstance(item, Round)]
     assert [each.result for each in told.used] == [DONE]
+
+
+# --- a caller who speaks another language -------------------------------------------------------
+
+
+def french() -> Line:
+    manners = Manners("Tu es Sésame.", idle_prompt_s=0, languages={"en": "default"})
+    return Line(llm=FakeLlm(["Bonjour Madame", "Au revoir"]), manners=manners)
+
+
+async def test_who_speaks_another_language_is_answered_by_the_agent_that_does(
+    autojump_clock: MockClock,
+) -> None:
+    other = french()
+    manners = Manners("You are a test.", idle_prompt_s=0, languages={"fr": "french"})
+    line = Line(llm=FakeLlm(["In English"]), manners=manners, agents={"french": other})
+    async with on_the_line(line):
+        other.tts = line.tts
+        await line.answer()
+        line.stt.language = "fr"
+        await line.says("bonjour une table pour deux")
+        await line.answer()
+        assert line.ear == ["Bonjour", "Madame"]
+        assert (len(line.llm.asked), len(other.llm.asked)) == (0, 1)
+        system, *told = other.llm.asked[0]
+        assert [each.text for each in (system, *told)] == [  # type: ignore[union-attr]
+            "Tu es Sésame.",
+            GREETING,
+            "bonjour une table pour deux",
+        ]
+    answered = line.record.turns[1]
+    assert answered.utterance == "bonjour une table pour deux"
+    assert "answer" in answered.times.stages_ms()
+
+
+async def test_a_word_of_another_language_changes_nothing(autojump_clock: MockClock) -> None:
+    manners = Manners("You are a test.", idle_prompt_s=0, languages={"fr": "french"})
+    line = Line(llm=FakeLlm(["Of course"]), manners=manners, agents={"french": french()})
+    async with on_the_line(line):
+        await line.answer()
+        line.stt.language = "fr"
+        await line.says("merci beaucoup")
+        await line.answer()
+        assert line.ear == ["Of", "course"]
+
+
+async def test_a_draft_in_the_wrong_language_is_thrown_away(autojump_clock: MockClock) -> None:
+    other = french()
+    rule = EndpointingRule(4.0, uses_score=False, eager=True)
+    manners = Manners("A test.", idle_prompt_s=0, endpointing=rule, languages={"fr": "french"})
+    line = Line(llm=FakeLlm(["In English"]), manners=manners, agents={"french": other})
+    async with on_the_line(line):
+        other.tts = line.tts
+        await line.answer()
+        line.stt.language = "fr"
+        await line.says("bonjour une table pour deux")
+        await line.answer()
+        assert line.ear == ["Bonjour", "Madame"]
+        assert len(line.llm.asked) == 1

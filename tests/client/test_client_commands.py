@@ -105,14 +105,15 @@ def test_a_variable_without_name_or_value_is_wrong_usage(var: str, house: Daemon
 def test_calls_are_a_table_of_the_live_ones(
     house: Daemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = call(status="live", duration_s=12.2, turns=2)
+    first = call(status="live", duration_s=12.2, turns=2, started_at=None)
     second = call(OTHER, direction="outbound", **{"from": "", "agent": "s\x1bles"})
+    del second["started_at"]
     house.on("GET", "/v1/calls", page(first, next="abc"), page(second))
     assert run(house, "calls") == 0
     assert out(capsys) == [
-        "SID           DIR  AGENT     FROM          TO            STATUS  LENGTH  TURNS  REASON",
-        "CA0123456789  in   default   +33612345678  +33123456789  live    0:12    2",
-        r"CAfedcba9876  out  s\x1bles  withheld      +33123456789  live    -       0",
+        "SID           TIME  DIR  AGENT     FROM          TO            LENGTH  TURNS  STATUS",
+        "CA0123456789  -     in   default   +33612345678  +33123456789  0:12    2      live",
+        r"CAfedcba9876  -     out  s\x1bles  withheld      +33123456789  -       0      live",
     ]
     one, two = house.asked
     assert one.query == {"limit": "50", "state": "live"}
@@ -125,8 +126,8 @@ def test_sids_that_begin_alike_are_shown_as_far_as_they_differ(
     house.on("GET", "/v1/calls", page(call(SID), call(SID[:-1] + "0"), call("short")))
     assert run(house, "calls", "--all") == 0
     _, first, second, third = out(capsys)
-    assert first.startswith(f"{SID}  in")
-    assert second.startswith(SID[:-1] + "0  in")
+    assert first.startswith(f"{SID}  ")
+    assert second.startswith(SID[:-1] + "0  ")
     assert third.startswith("short ")
     assert "state" not in house.asked[0].query
 

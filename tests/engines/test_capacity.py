@@ -436,6 +436,7 @@ async def test_a_model_away_twice_takes_no_calls_until_it_is_back(
 ) -> None:
     caplog.set_level(logging.INFO, "voiced")
     await trio.sleep(0.1)
+    house.capacity.reached("llm", "local", Reach.OK)
     house.capacity.reached("llm", "local", Reach.FAILED)
     house.leases(1)
     house.capacity.reached("llm", "local", Reach.FAILED)
@@ -446,8 +447,29 @@ async def test_a_model_away_twice_takes_no_calls_until_it_is_back(
     house.capacity.reached("llm", "local", Reach.OK)
     house.leases(1)
     assert house.room("llm", "local").state is RoomState.OPEN
-    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
-    assert "llm local" in caplog.text
+    assert caplog.messages == [
+        "an engine is away: llm local: not reached twice in a row",
+        "an engine is back: llm local",
+    ]
+
+
+async def test_a_model_that_was_never_there_is_away_at_once(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.capacity.reached("llm", "local", Reach.FAILED)
+    assert house.refusal() == "llm-unreachable"
+    assert caplog.messages == ["an engine is away: llm local: not reached"]
+
+
+async def test_a_server_that_does_not_answer_the_first_time_is_away_at_once(
+    house: House, autojump_clock: MockClock
+) -> None:
+    house.servers.fault[STT] = FAULTS["refused"]
+    await trio.sleep(0.1)
+    assert house.refusal() == "stt-unreachable"
+    del house.servers.fault[STT]
+    await trio.sleep(2)
+    house.leases(1)
 
 
 async def test_success_elsewhere_does_not_make_slots_forgotten(

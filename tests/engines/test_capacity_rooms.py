@@ -93,11 +93,19 @@ def test_slots_carry_whole_calls(slots: int, share: float, calls: int) -> None:
     assert calls_for(slots, share) == calls
 
 
-def test_a_place_is_away_after_two_losses_and_back_at_once() -> None:
+def test_a_place_that_was_never_reached_is_away_after_one_loss() -> None:
     some = place()
     assert some.state is RoomState.UNKNOWN
     some.lost()
-    assert some.state is RoomState.UNKNOWN
+    assert some.state is RoomState.UNREACHABLE
+    some.lost()
+    some.found()
+    some.lost()
+    assert some.state is RoomState.OPEN
+
+
+def test_a_place_is_away_after_two_losses_and_back_at_once() -> None:
+    some = place()
     some.answered(Poll(4, 4, 0))
     some.lost()
     assert some.state is RoomState.OPEN

@@ -44,6 +44,7 @@ def _values(label: Label) -> str:
 _NAMES = {
     "engine": "its name in the configuration",
     "agent": "its name in the configuration",
+    "tool": "its name in the configuration, or a built-in one's",
     "version": "voiced's",
     "python": "its version",
     "trio": "its version",

@@ -156,14 +156,16 @@ def test_gauges_are_read_when_somebody_asks() -> None:
     assert value(page, "voiced_ready", agent="default") == 1
     assert value(page, "voiced_ready", agent="night") == 0
     assert value(page, "voiced_draining") == 0
+    assert value(page, "voiced_records_kept") == 0
     assert value(page, "voiced_records_lost_total") == 2
     assert value(page, "voiced_records_waiting") == 3
     assert value(page, "voiced_slow_steps_total") == 4
-    house.stages, house.lost, house.draining = (), 9, ("SIGTERM",)
+    house.stages, house.lost, house.draining, house.kept = (), 9, ("SIGTERM",), ("records",)
     page = shown(counted, house)
     assert value(page, "voiced_calls", stage="live") == 0
     assert value(page, "voiced_records_lost_total") == 9
     assert value(page, "voiced_draining") == 1
+    assert value(page, "voiced_records_kept") == 1
 
 
 def test_rooms_show_what_is_known_and_leave_out_what_has_no_limit() -> None:

@@ -4,10 +4,12 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import wave
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -15,6 +17,7 @@ import pytest
 from manual_pages import PACKAGING
 
 from voiced.ops.catalog import EVENTS
+from voiced.records import schema
 from voiced.wire.twilio_rest import parse_call
 
 DEB = PACKAGING / "deb"
@@ -44,8 +47,89 @@ def test_without_root_it_says_loudly_that_nothing_is_tested() -> None:
     script = (DEB / "test.sh").read_text()  # which nobody might not be able to read
     ran = subprocess.run([*nobody, "bash"], input=script, capture_output=True, text=True, cwd="/")
     assert ran.returncode == 0
-    assert "NOT TESTED: the package in booted systems (bookworm trixie)" in ran.stderr
+    assert "NOT TESTED: the package in booted systems (bookworm trixie noble)" in ran.stderr
     assert "not root" in ran.stderr
+
+
+def test_the_older_code_that_is_upgraded_from_is_of_this_history() -> None:
+    (commit,) = re.findall(r"^older=(\w{40})$", (DEB / "test.sh").read_text(), re.M)
+    found = git("cat-file", "-t", commit)
+    if found != "commit":
+        pytest.skip("a shallow history, or none")
+    assert git("ls-tree", "--name-only", commit, "packaging/deb/build.sh")
+
+
+def git(*arguments: str) -> str:
+    """What git says; "" where it fails."""
+    ran = subprocess.run(
+        ["git", "-C", PACKAGING.parent, *arguments], capture_output=True, text=True
+    )
+    return ran.stdout.strip() if ran.returncode == 0 else ""
+
+
+def test_the_schema_that_a_later_version_brings_is_one_step_on(tmp_path: Path) -> None:
+    (step,) = re.findall(r'echo "(MIGRATIONS = .*)" \\$', (DEB / "test.sh").read_text(), re.M)
+    namespace = vars(schema) | {}
+    exec(step.replace("\\", ""), namespace)
+    (*known, added) = namespace["MIGRATIONS"]
+    assert tuple(known) == schema.MIGRATIONS
+    with closing(sqlite3.connect(tmp_path / "voiced.db")) as records:
+        schema.migrate(records)
+        records.execute(added)
+
+
+def from_cache(command: str, cache: Path, path: str) -> str:
+    """What a function of cache.sh finds without fetching anything."""
+    script = f'. "{DEB}/cache.sh"; {command}'
+    ran = subprocess.run(
+        ["/bin/bash", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"CACHE": str(cache), "PATH": path, "HOME": "/nonexistent"},
+    )
+    return ran.stdout.strip()
+
+
+def program(path: Path) -> Path:
+    path.parent.mkdir(parents=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_promtool_is_the_systems_or_else_the_one_that_was_fetched(tmp_path: Path) -> None:
+    fetched = program(tmp_path / "cache/prometheus/usr/bin/promtool")
+    assert from_cache("promtool", tmp_path / "cache", "/nonexistent") == str(fetched)
+    ours = program(tmp_path / "bin/promtool")
+    assert from_cache("promtool", tmp_path / "cache", str(ours.parent)) == str(ours)
+
+
+@pytest.mark.skipif(
+    Path("/usr/share/keyrings/ubuntu-archive-keyring.gpg").exists(), reason="the system has them"
+)
+def test_ubuntus_keys_are_fetched_once(tmp_path: Path) -> None:
+    keys = tmp_path / "keys/usr/share/keyrings/ubuntu-archive-keyring.gpg"
+    keys.parent.mkdir(parents=True)
+    keys.touch()
+    assert from_cache("ubuntu_keys", tmp_path, "/nonexistent") == str(keys)
+
+
+def test_a_caller_telephones_and_says_that_nobody_answered(tmp_path: Path) -> None:
+    tones = [sys.executable, "-I", DEB / "tones.py", "1", tmp_path / "endless.wav"]
+    subprocess.run(tones, check=True)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # and does not listen
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        ran = subprocess.run(
+            [sys.executable, "-I", DEB / "caller.py", "late", "0", "AC" + "1" * 32, "t", url],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+        )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "(ended: not connected)" in ran.stdout
+    assert (tmp_path / "late" / "call.json").exists()
 
 
 def test_somebody_speaks_as_often_as_they_are_told_to(tmp_path: Path) -> None:

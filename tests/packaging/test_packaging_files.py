@@ -74,6 +74,12 @@ def test_the_service_notifies_and_shares_its_port() -> None:
     assert SERVICE["NonBlocking"] == ["yes"]  # else a version that drains stands still
 
 
+def test_a_configuration_that_is_mended_can_be_started_at_once() -> None:
+    # What waits at the port must not start voiced again and again until systemd gives it up.
+    assert unit("voiced.socket")["Socket"]["FlushPending"] == ["yes"]
+    assert unit("voiced.service")["Unit"]["StartLimitIntervalSec"] == ["0"]
+
+
 def test_a_missing_file_of_secrets_is_an_empty_one() -> None:
     name, path = SERVICE["LoadCredential"][0].split(":")
     assert path == f"/etc/voiced/{name}"

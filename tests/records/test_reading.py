@@ -60,7 +60,7 @@ def test_a_page_shows_calls_as_they_are_shown_alone_but_for_the_timeline(tmp_pat
         store.write([opened(sid(1)), closed(sid(1))])
         alone = store.call(sid(1))
         assert alone
-        del alone["timeline"]
+        del alone["timeline"], alone["extraction"]
         assert store.calls(state=None, limit=1, before=None)["calls"] == [alone]
 
 

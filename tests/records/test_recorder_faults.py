@@ -118,12 +118,30 @@ async def test_each_time_of_trouble_is_told_of_once(
     ]
 
 
+async def test_it_tells_whether_it_is_keeping_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = failing(monkeypatch)
+    async with recording(tmp_path) as records, trio.open_nursery() as nursery:
+        assert records.is_keeping
+        nursery.start_soon(records.wait_change)
+        await trio.testing.wait_all_tasks_blocked()
+        faults.append(full_disk())
+        records.put(opened())
+        await until(lambda: nursery.child_tasks == frozenset())
+        assert not records.is_keeping
+        faults.clear()
+        await records.flush()
+        assert records.is_keeping
+
+
 async def test_it_starts_although_it_cannot_open_and_opens_when_it_can(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     place = tmp_path / "mount"
     place.touch()
     async with recording(place / "voiced") as records:
+        assert not records.is_keeping
         records.put(opened())
         await until(lambda: records.statistics().failures >= 3)
         with pytest.raises(StoreError, match="as the log says"):
@@ -151,6 +169,7 @@ async def test_it_opens_later_also_when_there_is_nothing_to_write(
         (tmp_path / "there").rename(place)
         await until(lambda: "records are written again" in caplog.messages)
         assert await records.read(lambda store: store.call(SID))
+        assert records.is_keeping
     assert len(caplog.messages) == 2
 
 

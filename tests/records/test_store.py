@@ -96,6 +96,7 @@ def test_a_whole_call_is_read_as_it_was_written(tmp_path: Path) -> None:
                     }
                 ],
             },
+            "extraction": None,
         }
         assert store.transcript(SID) == [
             {"role": "caller", "text": "Are you open", "at_s": 1.5, "ending": "complete"},

@@ -130,7 +130,7 @@ def test_a_step_that_fails_leaves_the_version_before(
 def test_a_database_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     by_hand(tmp_path, VERSION_1 + "PRAGMA journal_mode = WAL; PRAGMA user_version = 99;")
     before = (tmp_path / FILE).read_bytes()
-    with pytest.raises(StoreError, match=r"version 99.*knows 1 .*install the newer"):
+    with pytest.raises(StoreError, match=r"version 99.*knows 2 .*install the newer"):
         open_store(tmp_path, {})
     assert (tmp_path / FILE).read_bytes() == before
     assert sorted(os.listdir(tmp_path)) == [FILE]

@@ -94,6 +94,7 @@ def test_the_events_are_as_documented(tmp_path: Path) -> None:
                 {"role": "agent", "text": "Yes, from ten", "at_s": 4.0, "ending": "interrupted"},
                 {"role": "agent", "text": "Bye", "at_s": 58.0, "ending": "complete"},
             ],
+            "extraction": None,
         }
 
 

@@ -20,6 +20,7 @@ from voiced.wire.deepgram import (
     code_of,
     ending,
     parse_listen,
+    words_of,
 )
 
 INTERIM = """{"type":"Results","channel_index":[0,1],"duration":1.02,"start":0.5,"is_final":false,
@@ -182,3 +183,12 @@ def test_the_end_is_told_in_a_sentence(code: int, reason: str | None, told: str)
 def test_a_code_is_one_short_word() -> None:
     assert code_of("A-1_b") == "A-1_b"
     assert [code_of(value) for value in ("two words", "", None, 3, "x" * 61)] == ["unknown"] * 5
+
+
+def test_where_a_model_listens_for_several_languages_each_word_has_its_own() -> None:
+    words = [{"word": "bonjour", "language": "fr"}, {"word": "sir"}]
+    told = words_of({"words": words, "languages": ["en", "fr"]})
+    assert [(word.text, word.language) for word in told] == [("bonjour", "fr"), ("sir", "en")]
+    alone = words_of({"transcript": "bonjour", "languages": ["fr"]})
+    assert alone == (Word("bonjour", language="fr"),)
+    assert words_of({"transcript": "bonjour", "languages": [7]}) == (Word("bonjour"),)

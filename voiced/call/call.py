@@ -32,6 +32,7 @@ from voiced.dialog import events as ev
 from voiced.dialog.conversation import Conversation
 from voiced.dialog.manners import Action, BringIn, Flush, HangUp, Past, Pause, Resume, Say
 from voiced.dialog.parting import Parting
+from voiced.dialog.turn import Turn
 from voiced.dialog.turns import Phase
 from voiced.errors import EngineError
 from voiced.ops import held
@@ -181,8 +182,8 @@ class Call:
                 with trio.CancelScope() as patience:
                     nursery.start_soon(self._drain, patience)
                     self._conversation.parting = await self._scribe.introduction.complete(parting)
-            case BringIn(agent=agent) if self._bring_in:
-                for following in self._follow(self._bring_in(agent)):
+            case BringIn(agent=agent, turn=turn) if self._bring_in:
+                for following in self._follow(self._bring_in(agent), turn):
                     await self._carry_out(following, nursery)
             case _:
                 if isinstance(action, Say):
@@ -191,13 +192,13 @@ class Call:
                     )
                 await self._replies.carry_out(action, nursery)
 
-    def _follow(self, persona: Persona) -> tuple[Action, ...]:
+    def _follow(self, persona: Persona, turn: Turn | None) -> tuple[Action, ...]:
         """Another agent takes over: its ear, its mind, its voice, its manners."""
         self._ear.follow(persona.engines.stt)
         self._replies.follow(persona)
         self._scribe.follow(persona)
         self._chronicle.happened("agent", {"agent": persona.name})
-        return self._conversation.introduce(persona.manners)
+        return self._conversation.introduce(persona.manners, turn)
 
     async def _drain(self, patience: trio.CancelScope) -> None:
         """Takes what is still reported while the end is being prepared, or the queue would

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from voiced.call.chronicle import Journal
 from voiced.call.parties import Entry, Stage
@@ -11,11 +11,22 @@ from voiced.records.model import CallClosed, CallOpened, CallStatus, Direction, 
 log = logging.getLogger(__name__)
 
 
+Closing = Callable[[Entry], float]
+"""Is told of each call that ends, right before its record; returns for how many seconds a webhook
+should wait for a record that is still to come, see `CallClosed.awaits_s`."""
+
+
+def nothing_follows(_entry: Entry) -> float:
+    """No record comes behind that of the end."""
+    return 0.0
+
+
 class Diary:
     """Writes into the journal what becomes of the calls of a register."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, closing: Closing = nothing_follows) -> None:
         self.journal = journal
+        self._closing = closing
 
     def opened(self, entry: Entry) -> None:
         """The call has a SID: it is one."""
@@ -57,9 +68,6 @@ class Diary:
             fields = {"call": entry.sid, "reason": reason}
             log.info("call closed", extra={"fields": fields})
         now = time.time()
-        length_s = round(now - (entry.since or now), 3)
-        self.journal.put(
-            CallClosed(
-                entry.sid, now, reason, length_s, entry.summary, entry.unsaid, entry.recording
-            )
-        )
+        length_s, awaits_s = round(now - (entry.since or now), 3), self._closing(entry)
+        told = (entry.summary, entry.unsaid, entry.recording, awaits_s)
+        self.journal.put(CallClosed(entry.sid, now, reason, length_s, *told))

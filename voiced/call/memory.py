@@ -100,16 +100,18 @@ class Memory:
         return told.format(date=date.fromtimestamp(found.at).isoformat(), summary=found.summary)
 
     async def _last(self, number: str, agent: str, since: float) -> Remembered | None:
-        with trio.move_on_after(RECALL_S) as patience:
-            try:
-                return await self._recorder.read(
+        found = None
+        try:
+            with trio.move_on_after(RECALL_S) as patience:
+                found = await self._recorder.read(
                     lambda store: store.memories.last(number, agent, since)
                 )
-            except VoicedError as error:
-                log.warning(FORGOTTEN, error)
+        except VoicedError as error:
+            log.warning(FORGOTTEN, error)
+            return None
         if patience.cancelled_caught:
             log.warning(FORGOTTEN, "the records did not answer in time")
-        return None
+        return found
 
     def over(self, entry: Entry) -> None:
         """A call is over; returns at once."""

@@ -123,7 +123,15 @@ def manners(agent: Agent, said: Mapping[Phrase, str], prompt: str) -> Manners:
         digits=DigitRule(agent.digits_end, agent.digits_timeout_s),
         rescue=None if rescue is None else Transfer(rescue),
         on_machine=_ON_MACHINE[agent.on_machine],
+        languages=agents_by_language(agent),
     )
+
+
+def agents_by_language(agent: Agent) -> dict[str, str]:
+    """To whom callers go that speak another language than the agent's, by its first letters."""
+    short = {tag.split("-")[0].lower(): name for tag, name in agent.languages.items()}
+    short.pop(agent.language.split("-")[0].lower(), None)
+    return short
 
 
 _ON_MACHINE: Mapping[OnMachine, Parting | None] = {

@@ -19,7 +19,7 @@ from attrs import evolve
 
 from voiced.call.call import Call
 from voiced.call.chronicle import Journal
-from voiced.call.diary import Diary
+from voiced.call.diary import Closing, Diary, nothing_follows
 from voiced.call.parties import Entry, Lease, Parties, Stage
 from voiced.call.record import CallRecord
 from voiced.dialog.parting import Phrase
@@ -68,8 +68,14 @@ class Rooms(Protocol):
 class Register:
     """All of them, by call SID; a call that we place is known by a name of ours at first."""
 
-    def __init__(self, rooms: Rooms, journal: Journal, max_calls: int) -> None:
-        self.diary = Diary(journal)
+    def __init__(
+        self,
+        rooms: Rooms,
+        journal: Journal,
+        max_calls: int,
+        closing: Closing = nothing_follows,
+    ) -> None:
+        self.diary = Diary(journal, closing)
         self.max_calls = max_calls
         self._rooms = rooms
         self._entries: dict[str, Entry] = {}

@@ -50,7 +50,7 @@ def add_call_commands(
 def add_trials(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
 ) -> list[argparse.ArgumentParser]:
-    """Adds and returns what tries a single engine: `speak` and `hear`."""
+    """Adds and returns what tries a part of an agent: `speak`, `hear` and `route`."""
     speak = commands.add_parser("speak", help="has a voice say a text, and measures it")
     speak.add_argument("text", metavar="TEXT")
     speak.add_argument("--tts", default="", metavar="NAME", help="else the agent's first")
@@ -59,7 +59,10 @@ def add_trials(
     hear = commands.add_parser("hear", help="plays a WAV file into an STT, in real time")
     hear.add_argument("file", type=Path, metavar="FILE.wav")
     hear.add_argument("--stt", default="", metavar="NAME", help="else agent.default's first")
-    return [speak, hear]
+    route = commands.add_parser("route", help="what an agent's intents make of a text")
+    route.add_argument("text", metavar="TEXT")
+    route.add_argument("--agent", default="", metavar="NAME", help="else agent.default")
+    return [speak, hear, route]
 
 
 def number(text: str) -> str:

@@ -4,13 +4,14 @@ One line per turn with the stages of its answer as a bar, all bars on one scale,
 said what. Events and engine failures stand where they happened.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime, tzinfo
 from typing import Final
 
 from attrs import frozen
 
-from voiced.client.model import Call, Failure, Happening, Timeline, Turn
+from voiced.client.model import Call, Failure, Happening, Learnt, Timeline, Turn
 from voiced.client.text import clock, cut, length, pairs, paragraph, shown
 
 STAGES: Final[Mapping[str, tuple[str, str]]] = {
@@ -64,6 +65,8 @@ def drawing(timeline: Timeline, zone: tzinfo | None = None) -> list[str]:
     if any(scale.bar(turn) for turn in timeline.turns):
         body += ["", scale.legend()]
     lines += body or ["nothing has happened yet"]
+    if timeline.learnt:
+        lines += ["", *_learnt(timeline.learnt)]
     if timeline.call.summary:
         lines += ["", "summary", *_list(timeline.call.summary)]
     return lines
@@ -137,6 +140,20 @@ def _total_ms(turn: Turn) -> float:
     """The answer as the daemon measured it, else as long as its stages."""
     stages = sum(turn.stages_ms.get(stage, 0.0) for stage in STAGES)
     return turn.stages_ms.get("answer", stages)
+
+
+def _learnt(learnt: Learnt) -> Iterator[str]:
+    """One line for each field: the value, and behind it where that is from."""
+    yield f"learnt: {shown(learnt.status)}"
+    width = max((len(shown(name)) for name in (*learnt.fields, *learnt.missing)), default=0)
+    for name, (value, words) in learnt.fields.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        source = f'from "{words}"' if words else "not proven"
+        yield from paragraph(f"  {shown(name):<{width}}  ", f"{text}  ({source})")
+    for name in learnt.missing:
+        yield f"  {shown(name):<{width}}  missing"
+    for fault in learnt.faults:
+        yield from paragraph("  ! ", fault)
 
 
 def _list(summary: Mapping[str, object]) -> Iterator[str]:

@@ -144,13 +144,40 @@ class Failure:
 
 
 @frozen
+class Learnt:
+    """What was learnt from a call: by field its value, and the words that it is from, "" where
+    these are not proven."""
+
+    status: str
+    fields: Mapping[str, tuple[object, str]]
+    missing: tuple[str, ...]
+    faults: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, told: object) -> "Learnt":
+        learnt = fields.as_object(told)
+        found = fields.optional_child(learnt, "fields")
+        named = {name: fields.as_object(each) for name, each in found.items()}
+        return cls(
+            status=fields.text(learnt, "status"),
+            fields={
+                name: (each.get("value"), fields.optional_text(each, "words") or "")
+                for name, each in named.items()
+            },
+            missing=tuple(map(str, fields.optional_array(learnt, "missing"))),
+            faults=tuple(map(str, fields.optional_array(learnt, "faults"))),
+        )
+
+
+@frozen
 class Timeline:
-    """A call, all that happened in it, and what was said."""
+    """A call, all that happened in it, what was said, and what was learnt from it."""
 
     call: Call
     turns: tuple[Turn, ...]
     events: tuple[Happening, ...]
     failures: tuple[Failure, ...]
+    learnt: Learnt | None = None
 
     @classmethod
     def parse(cls, told: object) -> "Timeline":
@@ -166,6 +193,7 @@ class Timeline:
             tuple(map(Turn.parse, fields.optional_array(timeline, "turns"))),
             tuple(map(Happening.parse, fields.optional_array(timeline, "events"))),
             tuple(map(Failure.parse, fields.optional_array(timeline, "engine_failures"))),
+            Learnt.parse(learnt) if (learnt := call.get("extraction")) else None,
         )
 
 

@@ -1,6 +1,7 @@
 """Plain text for a terminal: nothing in it obeys a control character, nothing is too wide."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from textwrap import wrap
 from typing import Final
 
@@ -61,6 +62,15 @@ def clock(seconds: float) -> str:
     """A moment of a call: `mm:ss.s`."""
     tenths = round(max(seconds, 0.0) * 10)
     return f"{tenths // 600:02d}:{tenths // 10 % 60:02d}.{tenths % 10}"
+
+
+def day_and_time(at: datetime | None, now: datetime) -> str:
+    """When something was, in the zone of `now`: `14:05` on its day, `11-20 14:05` on another; `-`
+    where that is not known."""
+    if at is None:
+        return "-"
+    there = at.astimezone(now.tzinfo)
+    return there.strftime("%H:%M" if there.date() == now.date() else "%m-%d %H:%M")
 
 
 def length(seconds: float | None) -> str:

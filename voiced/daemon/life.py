@@ -1,10 +1,10 @@
 """The daemon from its first step to its last."""
 
-import gc
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -19,10 +19,11 @@ from voiced.daemon.port import Port, open_port
 from voiced.daemon.renewal import Read, Renewal
 from voiced.daemon.standing import Standing
 from voiced.engines.http import http_client
-from voiced.house import House, build
+from voiced.house import Clients, House, build
+from voiced.ops import garbage
 from voiced.ops.metrics_lateness import watch_lateness
 from voiced.ops.presence import Sign
-from voiced.ops.slowtask import SlowTaskWatch
+from voiced.ops.publicnet import direct_client
 from voiced.ops.systemd import Notifier, watchdog_s
 from voiced.ops.watchdog import Watchdog
 from voiced.records.delivery import Deliverer, webhook_client
@@ -80,8 +81,8 @@ class _Run:
     reload: Read | None
 
     async def live(self, settings: Settings, started: Callable[[], None]) -> None:
-        async with http_client() as http, httpx.AsyncClient() as rest, webhook_client() as posting:
-            house = build(settings, http, rest, self.port.presence.name)
+        async with _clients() as clients, webhook_client() as posting:
+            house = build(settings, clients, self.port.presence.name)
             async with trio.open_nursery() as records:
                 # Outside of all else: what a call's end puts on record must still find it.
                 await records.start(house.recorder.run)
@@ -108,7 +109,7 @@ class _Run:
             pacers, knock = partial(_pacers, house), self.port.knock
             nursery.start_soon(Watchdog(self.notifier, within_s, pacers, knock).run)
         nursery.start_soon(house.orphans.settle, orphans)
-        _settle(house.slow_tasks)
+        _settle(house, nursery)
         self.orders.started()
 
     async def _left_behind(self, house: House) -> Sequence[OpenCall]:
@@ -173,15 +174,26 @@ def _start(house: House, posting: httpx.AsyncClient, nursery: trio.Nursery) -> N
         nursery.start_soon(deliverer.run)
 
 
+@asynccontextmanager
+async def _clients() -> AsyncIterator[Clients]:
+    async with (
+        http_client() as engines,
+        httpx.AsyncClient() as carrier,
+        direct_client() as tools,
+    ):
+        yield Clients(engines, carrier, tools)
+
+
 def _pacers(house: House) -> Mapping[str, float]:
     """The worst lateness of each live call's audio, in seconds."""
     live = house.switchboard.live.items()
     return {sid: call.record().leg.take_lateness() for sid, call in live}
 
 
-def _settle(slow_tasks: SlowTaskWatch) -> None:
+def _settle(house: House, nursery: trio.Nursery) -> None:
     """Start-up is over: from now on, time taken is somebody's silence."""
     import_all()
-    gc.collect()
-    gc.freeze()  # a full collection need not walk through all modules in the middle of a call
+    garbage.settle()
+    register, slow_tasks = house.switchboard.register, house.slow_tasks
+    nursery.start_soon(garbage.Garbage(register, excuse=slow_tasks.watch).run)
     slow_tasks.watch()

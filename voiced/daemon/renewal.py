@@ -13,6 +13,7 @@ from voiced.daemon.phrases import prepare_all
 from voiced.daemon.standing import Standing
 from voiced.engines.roles import Kept
 from voiced.engines.rooms import Reach
+from voiced.engines.router import learn
 from voiced.engines.warm import keep_warm
 from voiced.errors import ConfigError
 from voiced.house import Edition, House
@@ -87,6 +88,7 @@ class Renewal:
             number = len(error.problems)
             trouble = f"the configuration has {number} problem{'s' * (number != 1)}, see the log"
         else:
+            await trio.to_thread.run_sync(learn, settings)
             self._take(settings)
         self._standing.reloaded(trouble)
 
@@ -116,13 +118,23 @@ async def keep(house: House, edition: Edition, succeeded: trio.Event) -> None:
         if house.editions.latest is edition:  # else it is of no engine that a new call would get
             house.capacity.reached(role, name, outcome)
 
+    agents, engines = edition.settings.agents.values(), edition.engines
     async with trio.open_nursery() as nursery:
-        for name, llm in edition.engines.llm.items():
-            nursery.start_soon(partial(keep_warm, llm, tell=partial(tell, "llm", name)))
-        for name, tts in edition.engines.tts.items():
+        # What no agent has is left alone: to keep it warm takes requests, which may be billed.
+        for name in {name for agent in agents for name in agent.llm}:
+            nursery.start_soon(
+                partial(keep_warm, engines.llm[name], tell=partial(tell, "llm", name))
+            )
+        for name in {name for agent in agents for name in agent.tts}:
+            tts = engines.tts[name]
             if isinstance(tts, Kept):  # one connection for all its replies
                 nursery.start_soon(tts.run, partial(tell, "tts", name))
+        routers = [cast.router for cast in edition.casts.values() if cast.router]
+        for embeddings in {router.embeddings for router in routers if router.embeddings}:
+            nursery.start_soon(keep_warm, embeddings)
         async with trio.open_nursery() as latest:
+            for router in routers:
+                latest.start_soon(router.run)
             latest.start_soon(house.capacity.watch)
             latest.start_soon(prepare_all, edition.settings, edition.engines, house.book)
             await succeeded.wait()

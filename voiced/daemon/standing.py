@@ -29,6 +29,11 @@ EXTENDED_S: Final = 15
 says; one that hangs in its drain is killed after it."""
 
 
+TOKENLESS: Final = (
+    "twilio.auth_token is not set (put it into secrets.toml, beside the configuration)"
+)
+
+
 class _Phase(Enum):
     STARTING = auto()
     READY = auto()
@@ -81,9 +86,10 @@ class Standing:
         if not self._notifier.is_heard:
             return
         house = self._house
+        changes = (house.switchboard.register, house.capacity, house.recorder)
         async with trio.open_nursery() as nursery:
-            for wait in (house.switchboard.register.wait_change, house.capacity.wait_change):
-                nursery.start_soon(self._follow, wait)
+            for each in changes:
+                nursery.start_soon(self._follow, each.wait_change)
             while True:
                 self._wake = trio.Event()
                 self._refresh()
@@ -94,8 +100,8 @@ class Standing:
 
     async def _follow(self, wait: Callable[[], Awaitable[None]]) -> None:
         while True:
+            self._wake.set()  # the first time for what changed before anybody listened
             await wait()
-            self._wake.set()
 
     def _refresh(self) -> None:
         self._count()
@@ -124,7 +130,8 @@ class Standing:
             told = f"{parts[0]}: {'; '.join(parts[1:])}"
         else:
             told = ", ".join([_calls(self._house) or "no calls", *_slots(self._house)])
-        return f"{told}; {self._trouble}" if self._trouble else told
+        unkept = "" if self._house.recorder.is_keeping else "nothing is recorded: see the log"
+        return "; ".join(filter(None, (told, unkept, self._trouble)))
 
     def _count(self) -> None:
         """Notes since when there is each call that a drain would wait for, on a clock that nobody
@@ -162,7 +169,7 @@ def _missing(house: House) -> Iterator[str]:
         ]
         yield f"{refused.reason} ({', '.join(away)})" if away else refused.reason
     if twilio.verify_signatures and not (twilio.auth_token or twilio.auth_token_secondary):
-        yield "twilio.auth_token is not set"
+        yield TOKENLESS
 
 
 def _slots(house: House) -> Iterator[str]:

@@ -215,12 +215,13 @@ class Conversation:
             return (BringIn(wish.deed.agent),)
         return (Ask(self._minutes.begin(), self.history.messages(), wish.calls),)
 
-    def introduce(self, manners: Manners) -> tuple[Action, ...]:
-        """Another agent takes over, and has the floor: it knows all that was said."""
+    def introduce(self, manners: Manners, turn: Turn | None = None) -> tuple[Action, ...]:
+        """Another agent takes over, and has the floor: it knows all that was said. `turn`: where
+        it answers, if the caller has just spoken."""
         self._manners = manners
         self.history.prompt = manners.prompt
         self._recognition.follow(manners)
-        return (Ask(self._minutes.begin(), self.history.messages()),)
+        return (Ask(turn or self._minutes.begin(), self.history.messages()),)
 
     def _prepare(self, now: float) -> tuple[Action, ...]:
         """Begins the reply to what the caller has said so far, where that may be all."""
@@ -242,6 +243,8 @@ class Conversation:
         turn.times.turn_ended = listened.turn_ended
         turn.times.asked = now
         self._minutes.caller(listened.text, listened.began)
+        if agent := self._manners.speaker(listened.language):
+            return (*actions, *((Discard(),) if draft else ()), BringIn(agent, turn))
         return (*actions, Release(turn) if draft else Ask(turn, self.history.messages()))
 
 

@@ -13,10 +13,12 @@ from voiced.errors import EngineError
 
 @frozen
 class WordHeard:
-    """The caller said a word. `start_s` is on the STT stream's own clock, in seconds."""
+    """The caller said a word. `start_s` is on the STT stream's own clock, in seconds; `language`
+    is which it was in (`fr`), where the engine tells."""
 
     text: str
     start_s: float
+    language: str = ""
 
 
 @frozen

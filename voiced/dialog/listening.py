@@ -1,5 +1,7 @@
 """The listening half of a call: the ear's events in, signals for the turn table out."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import frozen
@@ -25,6 +27,8 @@ FLUSH_S: Final = 1.0
 ANSWER_S: Final = 1.5
 """A "yes" said this shortly before the end of a question is its answer, not a backchannel."""
 
+WORDS_OF_LANGUAGE: Final = 3
+
 KEYPAD: Final = "(keypad: {})"
 """How the model is told of keys that were pressed."""
 
@@ -34,12 +38,22 @@ EarEvent = SttEvent | SpeechStarted | SpeechStopped
 @frozen
 class Listened:
     """What the ear had: the words, when the first of them came, when the line went quiet (None:
-    it has not), when endpointing decided."""
+    it has not), when endpointing decided; which language it was in, where that is plain."""
 
     text: str
     began: float
     speech_ended: float | None
     turn_ended: float | None
+    language: str = ""
+
+
+def spoken(languages: Sequence[str]) -> str:
+    """The language of an utterance, given that of each word: two thirds of them and at least three
+    have it, or nobody can tell. "Merci" is said in every language."""
+    for language, count in Counter(languages).most_common(1):
+        if language and count >= max(WORDS_OF_LANGUAGE, len(languages) * 2 / 3):
+            return language
+    return ""
 
 
 class Listening:
@@ -52,6 +66,7 @@ class Listening:
     def __init__(self, rule: EndpointingRule, min_interruption_words: int | None) -> None:
         """`min_interruption_words` None: replies cannot be interrupted."""
         self._words: list[tuple[float, str]] = []  # when each was reported
+        self._languages: list[str] = []
         self.speech_ended: float | None = None
         """When the line went quiet; None: it has not."""
         self._turn_ended: float | None = None
@@ -70,7 +85,8 @@ class Listening:
     def receive(self, event: EarEvent, phase: Phase, now: float) -> Signal | None:
         """Returns what an event means to whoever has the floor, or None."""
         match event:
-            case WordHeard(text=text):
+            case WordHeard(text=text, language=language):
+                self._languages.append(language)
                 return self._word(text.strip(), phase, now)
             case PauseScored():
                 ended = phase is Phase.HEARING and self._endpointing.scored(event)
@@ -171,8 +187,10 @@ class Listening:
     def take(self, now: float) -> Listened:
         """Hands over the utterance, empty if there is none; listening begins afresh."""
         began = self._words[0][0] if self._words else now
-        listened = Listened(self.so_far, began, self.speech_ended, self._turn_ended)
+        language = spoken(self._languages)
+        listened = Listened(self.so_far, began, self.speech_ended, self._turn_ended, language)
         self._words.clear()
+        self._languages.clear()
         self._endpointing.reset()
         self._turn_ended = None
         return listened

@@ -1,5 +1,7 @@
 """What a conversation is told beforehand, and what it can ask of the shell around it."""
 
+from collections.abc import Mapping
+
 from attrs import evolve, field, frozen
 
 from voiced.dialog.digits import DigitRule
@@ -16,7 +18,8 @@ class Manners:
 
     `opening` is said first; None: the caller speaks first. `rescue` is where a call goes when no
     engine is left to serve it. `on_machine` is what to do when a machine has answered; None: talk
-    to it. A parting with words is for the machine's tape, and waits for its beep.
+    to it. A parting with words is for the machine's tape, and waits for its beep. `languages`
+    are the agents that go on with a caller who speaks another language, by its first letters.
     """
 
     prompt: str
@@ -28,11 +31,16 @@ class Manners:
     digits: DigitRule = field(factory=DigitRule)
     rescue: Transfer | None = None
     on_machine: Parting | None = None
+    languages: Mapping[str, str] = field(factory=dict)
 
     @property
     def words_to_interrupt(self) -> int | None:
         """How many words of the caller's end a reply; None: as many as they like."""
         return self.min_interruption_words if self.interruptible else None
+
+    def speaker(self, language: str) -> str:
+        """The agent for a caller who speaks this; empty: this one."""
+        return self.languages.get(language.split("-")[0].lower(), "")
 
     def failed(self, reason: str) -> Parting:
         """The parting where no engine is left: an apology, then somebody else or goodbye."""
@@ -127,9 +135,11 @@ class HangUp:
 
 @frozen
 class BringIn:
-    """Have another agent take over, and `Conversation.introduce` it."""
+    """Have another agent take over, and `Conversation.introduce` it: into `turn`, where the caller
+    is to be answered."""
 
     agent: str
+    turn: Turn | None = None
 
 
 Action = Flush | Ask | Prepare | Release | Discard | Say | Stop | Pause | Resume | HangUp | BringIn

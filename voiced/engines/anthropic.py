@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Final
 
 import httpx
+from attrs import evolve
 
 from voiced.config import engines as config
 from voiced.dialog.history import Told
 from voiced.dialog.tools import Tool
 from voiced.engines.http_failures import NO_CREDIT, TOO_LONG, Complaint
-from voiced.engines.llm import Dialect, HttpLlm, LlmTiming, on_wire, wanted
+from voiced.engines.llm import Dialect, HttpLlm, LlmTiming, on_wire, room_for, wanted
 from voiced.engines.roles import Form
 from voiced.errors import RequestRefused
 from voiced.wire.anthropic import VERSION, MessagesOptions, messages_request
@@ -59,9 +60,8 @@ class AnthropicLlm(HttpLlm):
 
         def body(messages: Sequence[Told], tools: Sequence[Tool], form: Form | None) -> bytes:
             said, offered = on_wire(messages), [declared(tool) for tool in tools]
-            return messages_request(
-                options, said, offered, may_call=form is None, schema=wanted(form)
-            )
+            most = evolve(options, max_tokens=room_for(form, options.max_tokens))
+            return messages_request(most, said, offered, may_call=form is None, schema=wanted(form))
 
         key = {"x-api-key": settings.api_key.reveal()} if settings.api_key else {}
         headers = {"anthropic-version": VERSION, **key}

@@ -155,7 +155,7 @@ class Capacity:
             place.found()
         else:
             place.lost()
-        _tell(f"{role} {name}", before, place.state, f"{role} {name}: not reached twice in a row")
+        _tell(f"{role} {name}", before, place.state, _missed(f"{role} {name}", before))
         self._changed()
 
     def lease(self, agent: str) -> Lease:
@@ -224,6 +224,11 @@ class Capacity:
 def _last(place: Place) -> Poll | None:
     """The latest answer of a server that tells of its slots."""
     return place.polls[-1] if place.polls else None
+
+
+def _missed(engine: str, before: RoomState) -> str:
+    how_often = "" if before is RoomState.UNKNOWN else " twice in a row"
+    return f"{engine}: not reached{how_often}"
 
 
 def _tell(engine: str, before: RoomState, now: RoomState, why: str) -> None:

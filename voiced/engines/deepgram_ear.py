@@ -186,6 +186,6 @@ class FluxEar:
 def _heard(words: Sequence[Word], otherwise_s: float) -> Sequence[WordHeard]:
     """Words for the call; those without a time get this one."""
     return [
-        WordHeard(word.text, otherwise_s if word.start_s is None else word.start_s)
+        WordHeard(word.text, otherwise_s if word.start_s is None else word.start_s, word.language)
         for word in words
     ]

@@ -234,6 +234,11 @@ def _called(made: Round) -> Called:
     return Called(tuple(uses), made.text)
 
 
+def room_for(form: Form | None, most: int) -> int:
+    """The tokens that an answer may have; `most` is what the engine's speech may."""
+    return max(most, form.tokens) if isinstance(form, AsJson) else most
+
+
 def wanted(form: Form | None) -> NamedSchema | None:
     """What an answer's JSON has to fit, as `voiced.wire` takes it; None if it is to be no JSON."""
     return NamedSchema(form.name, form.schema) if isinstance(form, AsJson) else None

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Final
 
 import httpx
+from attrs import evolve
 
 from voiced.config import engines as config
 from voiced.dialog.history import Told
 from voiced.dialog.tools import Tool
 from voiced.engines.http_failures import TOO_LONG, Complaint
-from voiced.engines.llm import Dialect, HttpLlm, on_wire, wanted
+from voiced.engines.llm import Dialect, HttpLlm, on_wire, room_for, wanted
 from voiced.engines.llm import LlmTiming as LlmTiming
 from voiced.engines.roles import Form
 from voiced.errors import RequestRefused
@@ -71,7 +72,8 @@ class OpenAiLlm(HttpLlm):
 
         def body(messages: Sequence[Told], tools: Sequence[Tool], form: Form | None) -> bytes:
             told, offered = chat_messages(on_wire(messages)), [function(tool) for tool in tools]
-            return chat_request(options, told, offered, may_call=form is None, schema=wanted(form))
+            most = evolve(options, max_tokens=room_for(form, options.max_tokens))
+            return chat_request(most, told, offered, may_call=form is None, schema=wanted(form))
 
         headers = {"Authorization": f"Bearer {key.reveal()}"} if key else {}
         missing = f"with Ollama, `ollama pull {settings.model}`; else check model and base_url"

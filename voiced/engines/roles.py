@@ -106,10 +106,12 @@ class InWords:
 @frozen
 class AsJson:
     """The answer is to be one JSON object that fits `schema`, a JSON Schema; `name` is what that
-    is called. A server that cannot promise it gives what it gives: who asks has to validate."""
+    is called. A server that cannot promise it gives what it gives: who asks has to validate.
+    `tokens` are allowed for it where the engine's `max_tokens`, meant for speech, are fewer."""
 
     name: str
     schema: Mapping[str, object]
+    tokens: int = 1000
 
 
 Form = InWords | AsJson

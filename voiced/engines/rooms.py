@@ -16,7 +16,8 @@ from voiced.config import CartesiaTts, MoshiStt, MoshiTts
 from voiced.engines.moshi_slots import Inquiry, inquiry
 
 LOST_IN_A_ROW: Final = 2
-"""A server that does not answer once may have been busy; twice, and it is away."""
+"""A server that does not answer once may have been busy; twice, and it is away. Of one that has
+never answered nothing better is known, so once is enough."""
 
 FULL_IN_A_ROW: Final = 3
 """Answers that find every voice slot taken before we believe that others hold them."""
@@ -107,7 +108,7 @@ class Place:
     def lost(self) -> None:
         """It was tried in vain; what it told before is forgotten once it counts as away."""
         self._lost += 1
-        if self._lost >= LOST_IN_A_ROW:
+        if self._state is RoomState.UNKNOWN or self._lost >= LOST_IN_A_ROW:
             self._state = RoomState.UNREACHABLE
             self._polls.clear()
 

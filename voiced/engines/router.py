@@ -4,6 +4,7 @@ n-grams, which always are. Whoever asks learns only the decision."""
 import logging
 from collections.abc import Mapping
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 import httpx
@@ -59,6 +60,11 @@ class Router:
         self._breaker = Breaker()
         self._stale = trio.Event()
         self._by = By.NGRAMS
+
+    @property
+    def embeddings(self) -> Embeddings | None:
+        """What it asks, to be kept warm; None: nobody."""
+        return self._embeddings
 
     async def run(self) -> None:
         """Embeds the phrases, again where that failed, and again where the engine has changed the
@@ -156,8 +162,30 @@ def build_embeddings(settings: Settings, http: httpx.AsyncClient) -> dict[str, E
     return {name: Embeddings(name, each, http) for name, each in settings.embeddings.items()}
 
 
+def routers_of(settings: Settings, http: httpx.AsyncClient) -> dict[str, Router]:
+    """The routers of all agents that have intents, by the agent's name."""
+    embeddings = build_embeddings(settings, http)
+    agents = settings.agents.items()
+    return {name: router_of(agent, embeddings) for name, agent in agents if agent.intent}
+
+
 def router_of(agent: Agent, embeddings: Mapping[str, Embeddings]) -> Router:
     """The router of an agent's intents, with those of the embeddings that it names."""
-    examples = [Examples(each.name, each.phrases) for each in agent.intent]
     clear = Clear(agent.intent_threshold, agent.intent_margin)
-    return Router(NgramSpace(examples), clear, embeddings.get(agent.embeddings))
+    return Router(_space(_examples(agent)), clear, embeddings.get(agent.embeddings))
+
+
+def learn(settings: Settings) -> None:
+    """Compares the phrases of all agents beforehand. That takes too long for a loop that serves
+    calls, and may be done in a thread; `router_of` finds it done."""
+    for agent in settings.agents.values():
+        _space(_examples(agent))
+
+
+def _examples(agent: Agent) -> tuple[Examples, ...]:
+    return tuple(Examples(each.name, each.phrases) for each in agent.intent)
+
+
+@lru_cache(maxsize=64)
+def _space(examples: tuple[Examples, ...]) -> NgramSpace:
+    return NgramSpace(examples)

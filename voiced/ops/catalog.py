@@ -10,8 +10,9 @@ import sys
 from textwrap import fill
 from typing import Final
 
-from voiced.ops.catalog_calls import CALLS, ENGINES
+from voiced.ops.catalog_calls import CALLS
 from voiced.ops.catalog_daemon import DAEMON
+from voiced.ops.catalog_engines import ENGINES
 from voiced.ops.catalog_kinds import Event
 from voiced.ops.catalog_service import RECORDS, TWILIO
 

@@ -10,6 +10,7 @@ from voiced.ops.metrics_kinds import (
     CALL_S,
     ENDINGS,
     ENDS,
+    EXTRACTED,
     FAILURES,
     FAULTS,
     LATE_S,
@@ -20,6 +21,7 @@ from voiced.ops.metrics_kinds import (
     SILENCE_S,
     STAGES,
     STATES,
+    TOOL_ENDS,
     By,
     Declared,
     Kind,
@@ -96,6 +98,26 @@ DURATION = _histogram(
 DROPS = _counter(
     "voiced_stream_drops_total",
     "Media streams that broke in a call that could still be saved: the network, or the carrier.",
+)
+EXTRACTIONS = _counter(
+    "voiced_extractions_total",
+    "Calls of which it was taken down what the agent wants to know, by what came of it. `failed`"
+    " is the model's doing; many `partial` want clearer questions or a better model.",
+    Label("status", EXTRACTED),
+)
+
+TOOLS = _counter(
+    "voiced_tool_calls_total",
+    "Tools that models asked for, by what came of them. `refused`: the arguments did not fit;"
+    " `cancelled`: the caller interrupted; all others but `ok` want a look at the tool's server.",
+    Label("tool"),
+    Label("status", TOOL_ENDS),
+)
+TOOL_TIME = _histogram(
+    "voiced_tool_seconds",
+    PART_S,
+    "How long a tool took. Meanwhile the caller waits for the answer, or hears that it takes time.",
+    (Label("tool"),),
 )
 
 # --- turns --------------------------------------------------------------------------------------
@@ -225,6 +247,10 @@ RECORDS_LOST = _told(
     "voiced_records_lost_total",
     "Records that could not be kept: the disk is full, or the database locked for too long.",
 )
+RECORDS_KEPT = _gauge(
+    "voiced_records_kept",
+    "1 while records can be written, else 0: calls go on, and wait in memory to be recorded.",
+)
 RECORDS_WAITING = _gauge(
     "voiced_records_waiting",
     "Records that are not on disk yet. They are lost from 4096 on.",
@@ -250,10 +276,15 @@ BUILD = _gauge(
 SECTIONS: Final[dict[str, tuple[Declared, ...]]] = {
     "Calls": (
         CALLS, CALLS_FREE, READY, DRAINING, OPENED, REFUSED, ENDED, FAILED, DURATION, DROPS,
+        EXTRACTIONS,
+        TOOLS,
+        TOOL_TIME,
     ),
     "Turns": (ANSWER, PART, TURNS, EAGER_GAIN, DRAFTS, FILLER, BARGE_INS, BARGE_IN),
     "Sound": (SILENCE, GAPS, UNDERRUNS, PAUSES, PACER_LATE, STT_DROPPED, WIRE_ERRORS, JUMPS),
     "Engines": (ENGINE_FAILURES, FAILOVERS, ENGINE_STATE, SLOTS, SLOTS_USED, ENGINE_FREE),
-    "The daemon": (RECORDS_LOST, RECORDS_WAITING, SCHEDULER_LATE, SLOW_STEPS, BUILD),
+    "The daemon": (
+        RECORDS_KEPT, RECORDS_WAITING, RECORDS_LOST, SCHEDULER_LATE, SLOW_STEPS, BUILD,
+    ),
 }  # fmt: skip
 """All of them, as the page shows them."""

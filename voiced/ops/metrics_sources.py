@@ -41,7 +41,8 @@ class Sources:
     """Where the gauges come from; none of these may block or fail.
 
     `stages`: the stage of each call that is not over. `ready`: by agent, whether a call of it
-    would be taken now. `lost` and `waiting` are records, `slow_steps` is all since the start.
+    would be taken now. `kept`, `lost` and `waiting` are of records, `slow_steps` is all since the
+    start.
     """
 
     stages: Callable[[], Iterable[str]]
@@ -49,6 +50,7 @@ class Sources:
     ready: Callable[[], Mapping[str, bool]]
     draining: Callable[[], bool]
     rooms: Callable[[], Sequence[Room]]
+    kept: Callable[[], bool]
     lost: Callable[[], int]
     waiting: Callable[[], int]
     slow_steps: Callable[[], int]
@@ -62,6 +64,7 @@ class Sources:
         yield _family(declared.READY, ready)
         yield _family(declared.DRAINING, _one(float(self.draining())))
         yield from _engines(self.rooms())
+        yield _family(declared.RECORDS_KEPT, _one(float(self.kept())))
         yield _family(declared.RECORDS_LOST, _one(self.lost()))
         yield _family(declared.RECORDS_WAITING, _one(self.waiting()))
         yield _family(declared.SLOW_STEPS, _one(self.slow_steps()))

@@ -91,7 +91,7 @@ class Backlog:
         self._waiting: deque[Record] = deque()
         self._gone = 0  # how many have left it, written or not
         self._arrived = trio.Event()
-        self._left = trio.Event()
+        self._change = trio.Event()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -127,9 +127,18 @@ class Backlog:
     def wrote(self, records: int, written: Written) -> None:
         """A batch is on disk."""
         self.tally.wrote(records, written)
+        self.caught_up()
+
+    def failed(self, what: str, error: Exception) -> None:
+        """Nothing can be written for now."""
+        self.tally.failed(what, error)
+        self._tell_change()
+
+    def caught_up(self) -> None:
+        """What is there can be written, and all of it is if nothing waits any more."""
         if not self._waiting:
             self.tally.caught_up()
-        self._tell_left()
+        self._tell_change()
 
     def let_go(self) -> None:
         """No more will be written: what waits is lost."""
@@ -139,18 +148,18 @@ class Backlog:
             self._waiting = deque()
             fields = {"lost": lost}
             log.error("records are lost: they could not be written", extra={"fields": fields})
-        self._tell_left()
+        self._tell_change()
 
-    def _tell_left(self) -> None:
-        self._left.set()
-        self._left = trio.Event()
+    def _tell_change(self) -> None:
+        self._change.set()
+        self._change = trio.Event()
 
     async def wait_change(self) -> None:
-        """Returns when something has been written."""
-        await self._left.wait()
+        """Returns when something has been written, or could not be."""
+        await self._change.wait()
 
     async def flush(self) -> None:
         """Returns when all that was put so far is written, or lost."""
         goal = self._gone + len(self._waiting)
         while self._gone < goal:
-            await self._left.wait()
+            await self._change.wait()

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from voiced.records.model import Extracted
+
 
 def stamp(at: float | None) -> str | None:
     """Unix seconds as ISO 8601 in UTC, with milliseconds."""
@@ -62,6 +64,17 @@ def shown_failure(row: sqlite3.Row) -> dict[str, Any]:
     """An engine's failure."""
     keys = ("role", "engine", "reason", "message")
     return {"at": stamp(row["at"]), **{key: row[key] for key in keys}}
+
+
+def shown_extraction(extracted: Extracted) -> dict[str, Any]:
+    """What was learnt from a call."""
+    return {
+        "status": extracted.status,
+        "at": stamp(extracted.at),
+        "fields": {name: dict(each) for name, each in extracted.fields.items()},
+        "missing": list(extracted.missing),
+        "faults": list(extracted.faults),
+    }
 
 
 def envelope(event: str, at: float, content: Mapping[str, Any]) -> tuple[str, str]:

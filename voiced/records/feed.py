@@ -13,6 +13,7 @@ from voiced.records.model import (
     CallOpened,
     CallStatus,
     EngineFailed,
+    Extracted,
     Happened,
     Record,
     TurnEnded,
@@ -91,6 +92,8 @@ def _shown(record: Record) -> tuple[str, Mapping[str, object]]:
             return "engine-failed", {
                 "role": record.role, "engine": record.engine, "reason": record.reason
             }  # fmt: skip
+        case Extracted():
+            return "extraction", {"status": record.status, "missing": list(record.missing)}
         case CallClosed():
             return "closed", {
                 "status": "ended", "reason": record.reason, "duration_s": record.duration_s

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from voiced.config import Settings
+from voiced.config.tools import BUILT_IN
 from voiced.ops import metrics_declared as declared
 from voiced.ops.metrics import Instruments
 from voiced.ops.metrics_kinds import FAILURES, FAULTS, PARTS, REFUSALS, ROLES, Declared
@@ -16,6 +17,7 @@ from voiced.records.model import (
     CallOpened,
     Direction,
     EngineFailed,
+    Extracted,
     Happened,
     Record,
     TurnEnded,
@@ -57,7 +59,13 @@ class Metrics:
         self._prepare(settings)
 
     def _prepare(self, settings: Settings) -> None:
-        for what in (declared.REFUSED, declared.ENDED, declared.FAILED, declared.TURNS):
+        for what in (
+            declared.REFUSED,
+            declared.ENDED,
+            declared.FAILED,
+            declared.TURNS,
+            declared.EXTRACTIONS,
+        ):
             for value in what.labels[0].values or ():
                 self.instruments.prepare(what, value)
         for role, engine in _engines(settings):
@@ -76,10 +84,14 @@ class Metrics:
                 self.instruments.count(declared.OPENED, direction.value, agent)
             case TurnEnded():
                 self._turn(record)
+            case Happened(kind="tool", detail=detail):
+                self._tool(detail)
             case Happened(kind="stream-drop"):
                 self.instruments.count(declared.DROPS)
             case EngineFailed(role=role, engine=engine, reason=reason):
                 self.instruments.count(declared.ENGINE_FAILURES, role, engine, reason)
+            case Extracted(status=status):
+                self.instruments.count(declared.EXTRACTIONS, status)
             case CallClosed():
                 self._closed(record)
 
@@ -94,6 +106,11 @@ class Metrics:
     def late(self, seconds: float) -> None:
         """The event loop woke a task so much after its time."""
         self.instruments.observe(declared.SCHEDULER_LATE, max(0.0, seconds))
+
+    def _tool(self, detail: Mapping[str, object]) -> None:
+        tool, status = str(detail["tool"]), str(detail["status"])
+        self.instruments.count(declared.TOOLS, tool, status)
+        self.instruments.observe(declared.TOOL_TIME, _figure(detail, "tool_ms") / 1000, tool)
 
     def _turn(self, turn: TurnEnded) -> None:
         self.instruments.count(declared.TURNS, turn.ending)
@@ -139,7 +156,9 @@ def _engines(settings: Settings) -> list[tuple[str, str]]:
 def _names(settings: Settings) -> dict[str, list[str]]:
     """The values of the labels that stand in the configuration."""
     engines = [name for _, name in _engines(settings)]
-    return {"agent": list(settings.agents), "engine": engines}
+    own = {tool.name for agent in settings.agents.values() for tool in agent.tool}
+    tools = [*BUILT_IN, *sorted(own)]
+    return {"agent": list(settings.agents), "engine": engines, "tool": tools}
 
 
 def _is_failure(reason: str) -> bool:

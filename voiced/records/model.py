@@ -87,7 +87,10 @@ class EngineFailed:
 
 @frozen
 class CallClosed:
-    """It is over. `said` are last words that no turn has; `recording` is a file's name."""
+    """It is over. `said` are last words that no turn has; `recording` is a file's name.
+
+    `awaits_s`: so long at most a webhook waits for an `Extracted` that is on its way.
+    """
 
     sid: str
     at: float
@@ -96,9 +99,26 @@ class CallClosed:
     summary: Mapping[str, object]
     said: tuple[Said, ...] = ()
     recording: str = ""
+    awaits_s: float = 0.0
 
 
-Record: TypeAlias = CallOpened | CallStatus | TurnEnded | Happened | EngineFailed | CallClosed
+@frozen
+class Extracted:
+    """What was learnt from it, so far or in the end: by field its `value`, and in `words` where
+    that is from (None: not proven). `status` is `complete`, `partial`, `failed` or `empty`;
+    `missing` are required fields; `faults` quote nothing of what was said."""
+
+    sid: str
+    at: float
+    status: str
+    fields: Mapping[str, Mapping[str, object]]
+    missing: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+Record: TypeAlias = (
+    CallOpened | CallStatus | TurnEnded | Happened | EngineFailed | CallClosed | Extracted
+)
 
 
 @frozen

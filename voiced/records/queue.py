@@ -46,10 +46,14 @@ class Queue:
         return None if row[0] is None else float(row[0])
 
     def claim(self, delivery: int, now: float, until: float) -> bool:
-        """Puts off what is due by now; of several daemons at once one is told that it did."""
+        """Puts off what is due by now; of several daemons at once one is told that it did.
+
+        What it had waited for comes too late: it may be on its way.
+        """
         return bool(
             self._db.execute(
-                "UPDATE deliveries SET due_at = ? WHERE id = ? AND state = 'due' AND due_at <= ?",
+                "UPDATE deliveries SET due_at = ?, awaits = NULL"
+                " WHERE id = ? AND state = 'due' AND due_at <= ?",
                 (until, delivery, now),
             ).rowcount
         )

@@ -8,11 +8,12 @@ from typing import Any
 from voiced.records.envelope import (
     shown_call,
     shown_event,
+    shown_extraction,
     shown_failure,
     shown_said,
     shown_turn,
 )
-from voiced.records.model import Direction, OpenCall, Said
+from voiced.records.model import Direction, Extracted, OpenCall, Said
 
 _CALL = (
     "SELECT *, (SELECT count(*) FROM turns WHERE turns.sid = calls.sid AND turns.caller != '')"
@@ -66,7 +67,7 @@ def public_call(db: sqlite3.Connection, sid: str) -> dict[str, Any] | None:
 
 
 def call(db: sqlite3.Connection, sid: str) -> dict[str, Any] | None:
-    """The call with its timeline."""
+    """The call with its timeline, and what was learnt from it."""
     shown = public_call(db, sid)
     if shown is None:
         return None
@@ -75,8 +76,18 @@ def call(db: sqlite3.Connection, sid: str) -> dict[str, Any] | None:
             "turns": [shown_turn(row) for row in _of(db, "turns", sid, "rowid")],
             "events": [shown_event(row) for row in _of(db, "events", sid)],
             "engine_failures": [shown_failure(row) for row in _of(db, "engine_failures", sid)],
-        }
+        },
+        "extraction": extraction(db, sid),
     }
+
+
+def extraction(db: sqlite3.Connection, sid: str) -> dict[str, Any] | None:
+    """What was learnt from it; None: nothing is on record."""
+    row = db.execute("SELECT * FROM extractions WHERE sid = ?", (sid,)).fetchone()
+    if row is None:
+        return None
+    told = (json.loads(row[column]) for column in ("fields", "missing", "faults"))
+    return shown_extraction(Extracted(sid, row["at"], row["status"], *told))
 
 
 def transcript(db: sqlite3.Connection, sid: str) -> list[dict[str, Any]] | None:

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import trio
 
-from voiced.records.backlog import Backlog, RecorderStatistics
+from voiced.records.backlog import Backlog, RecorderStatistics, State
 from voiced.records.model import Record
 from voiced.records.opening import is_corrupt
 from voiced.records.store import Store, StoreError, open_store
@@ -46,6 +46,12 @@ class Recorder:
         """Records that are not on disk yet."""
         return len(self._backlog)
 
+    @property
+    def is_keeping(self) -> bool:
+        """Whether what is put comes to be on disk; not while the records cannot be opened or
+        written."""
+        return self._backlog.tally.state is State.WELL
+
     def statistics(self) -> RecorderStatistics:
         """What became of the records so far."""
         return self._backlog.tally.statistics()
@@ -73,13 +79,12 @@ class Recorder:
                 self._thread, lambda: open_store(self._directory, self._subscriptions)
             )
         except StoreError as error:
-            self._backlog.tally.failed("calls are answered, and nothing is recorded: %s", error)
+            self._backlog.failed("calls are answered, and nothing is recorded: %s", error)
             return
         if store.moved_aside:
             _tell_moved(store.moved_aside)
         self._store = store
-        if not self._backlog:
-            self._backlog.tally.caught_up()
+        self._backlog.caught_up()
 
     async def _write_all(self) -> None:
         attempts = 0
@@ -103,7 +108,7 @@ class Recorder:
                 self._thread, lambda: self._backlog.write_next(store)
             )
         except sqlite3.Error as error:
-            self._backlog.tally.failed("records cannot be written, and wait: %s", error)
+            self._backlog.failed("records cannot be written, and wait: %s", error)
             if is_corrupt(error):
                 await self._put_aside(store)
             return False
@@ -126,7 +131,7 @@ class Recorder:
             await _in_thread(self._thread, store.close)
 
     async def wait_change(self) -> None:
-        """Returns when something more has been written."""
+        """Returns when something more has been written, or could not be."""
         await self._backlog.wait_change()
 
     async def flush(self) -> None:

@@ -87,6 +87,26 @@ MIGRATIONS: Final = (
     CREATE INDEX deliveries_due ON deliveries (due_at, state) WHERE state = 'due';
     CREATE INDEX deliveries_queue ON deliveries (webhook, id, due_at, state) WHERE state = 'due';
     """,
+    """
+    CREATE TABLE extractions (
+        sid TEXT NOT NULL PRIMARY KEY REFERENCES calls ON DELETE CASCADE,
+        at REAL NOT NULL,
+        status TEXT NOT NULL,
+        fields TEXT NOT NULL,
+        missing TEXT NOT NULL,
+        faults TEXT NOT NULL
+    );
+    -- Of a delivery that is put off: the call whose extraction it waits for.
+    ALTER TABLE deliveries ADD COLUMN awaits TEXT;
+    CREATE INDEX deliveries_awaiting ON deliveries (awaits) WHERE awaits IS NOT NULL;
+    CREATE TABLE memories (
+        caller TEXT NOT NULL,
+        agent TEXT NOT NULL,
+        summary TEXT NOT NULL,
+        at REAL NOT NULL
+    );
+    CREATE INDEX memories_of_caller ON memories (caller, agent, at);
+    """,
 )
 
 

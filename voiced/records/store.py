@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from attrs import frozen
 
 from voiced.records import reading
+from voiced.records.memories import Memories
 from voiced.records.model import OpenCall, Record
 from voiced.records.opening import BUSY_S, FILE, connect_or_replace, move_aside
 from voiced.records.queue import Queue
@@ -51,7 +52,8 @@ class Written:
 class Store:
     """An open database. `moved_aside`: where a corrupt one has been put, if there was one.
 
-    `webhooks` is the queue of those that are still to be told.
+    `webhooks` is the queue of those that are still to be told; `memories` is what agents remember
+    of callers.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Store:
         self._db.row_factory = sqlite3.Row
         self._writer = Writer(connection, subscriptions)
         self.webhooks = Queue(connection)
+        self.memories = Memories(connection, self._read)
 
     def close(self) -> None:
         """Closes the file."""
@@ -145,12 +148,13 @@ class Store:
         return self._read(reading.recordings)
 
     def purge(self, before: float) -> list[str]:
-        """Deletes the calls that ended before then, and old deliveries.
+        """Deletes the calls that ended before then, what is remembered of them, and old deliveries.
 
         Returns the names of recordings that belong to nobody now. It goes in portions, so that
         the log stays small: where it fails, what it has deleted is gone.
         """
         names: list[str] = []
+        self.memories.purge(before)
         while rows := _delete(
             self._db,
             "calls WHERE sid IN (SELECT sid FROM calls WHERE closed_at < ? LIMIT ?)"

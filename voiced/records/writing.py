@@ -14,6 +14,7 @@ from voiced.records.model import (
     CallStatus,
     Direction,
     EngineFailed,
+    Extracted,
     Happened,
     Record,
     Said,
@@ -115,7 +116,7 @@ class Writer:
                 clean(whole["agent"]),
             ),
         )
-        self._say(record.sid, record.said)
+        _say(self._db, record.sid, record.said)
         shown = reading.latest_turn(self._db, record.sid)
         self._owe("turn.ended", record.sid, record.at, {"turn": shown})
 
@@ -157,9 +158,35 @@ class Writer:
             ),
         )
         if closed.rowcount:
-            self._say(record.sid, record.said)
-            told = {"transcript": reading.transcript(self._db, record.sid)}
-            self._owe("call.ended", record.sid, record.at, told)
+            _say(self._db, record.sid, record.said)
+            told = {
+                "transcript": reading.transcript(self._db, record.sid),
+                "extraction": reading.extraction(self._db, record.sid),
+            }
+            self._owe("call.ended", record.sid, record.at, told, record.awaits_s)
+
+    @_write.register
+    def _(self, record: Extracted) -> None:
+        """A call that is not known, or any more, has none; a failure replaces nothing better."""
+        lists = (dumps(record.missing), dumps(record.faults))
+        self._db.execute(
+            "INSERT INTO extractions SELECT sid, ?, ?, ?, ?, ? FROM calls WHERE sid = ? ON CONFLICT"
+            " (sid) DO UPDATE SET at = excluded.at, status = excluded.status, fields ="
+            " excluded.fields, missing = excluded.missing, faults = excluded.faults"
+            " WHERE excluded.status != 'failed' OR extractions.status = 'failed'",
+            (record.at, record.status, dumps(record.fields), *lists, record.sid),
+        )
+        told = reading.extraction(self._db, record.sid)
+        waiting = self._db.execute(
+            "SELECT id, body FROM deliveries WHERE awaits = ? AND state = 'due'", (record.sid,)
+        ).fetchall()
+        for row in waiting:
+            body = json.loads(row["body"]) | {"extraction": told}
+            self._db.execute(
+                "UPDATE deliveries SET body = ?, due_at = min(due_at, ?), awaits = NULL"
+                " WHERE id = ?",
+                (json.dumps(body, ensure_ascii=False), record.at, row["id"]),
+            )
 
     def _know(self, sid: str, at: float) -> None:
         """Its opening was lost: what comes later is kept all the same."""
@@ -175,22 +202,26 @@ class Writer:
             (sid, at, kind, dumps(detail)),
         )
 
-    def _say(self, sid: str, said: Sequence[Said]) -> None:
-        self._db.executemany(
-            "INSERT INTO said (sid, role, text, at_s, ending) VALUES (?, ?, ?, ?, ?)",
-            [(sid, each.role, clean(each.text), each.at_s, each.ending) for each in said],
-        )
-
-    def _owe(self, event: str, sid: str, at: float, content: Mapping[str, Any]) -> None:
-        """A delivery for each webhook that wants to know."""
+    def _owe(
+        self, event: str, sid: str, at: float, content: Mapping[str, Any], awaits_s: float = 0.0
+    ) -> None:
+        """A delivery for each webhook that wants to know. It is put off for `awaits_s`, unless an
+        `Extracted` comes before."""
         for webhook in self._subscriptions.get(event, ()):
             call = reading.public_call(self._db, sid)
             event_id, body = envelope(event, at, {"call": call, **content})
             self._db.execute(
-                "INSERT INTO deliveries (webhook, event_id, event, body, created_at, due_at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (webhook, event_id, event, body, at, at),
+                "INSERT INTO deliveries (webhook, event_id, event, body, created_at, due_at,"
+                " awaits) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (webhook, event_id, event, body, at, at + awaits_s, sid if awaits_s else None),
             )
+
+
+def _say(db: sqlite3.Connection, sid: str, said: Sequence[Said]) -> None:
+    db.executemany(
+        "INSERT INTO said (sid, role, text, at_s, ending) VALUES (?, ?, ?, ?, ?)",
+        [(sid, each.role, clean(each.text), each.at_s, each.ending) for each in said],
+    )
 
 
 def clean(text: str) -> str:
@@ -198,16 +229,17 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def dumps(value: Mapping[str, Any]) -> str:
+def dumps(value: Mapping[str, Any] | Sequence[str]) -> str:
     """As JSON; what JSON does not know is written as text, a number that is none as null.
 
     Raises:
         TypeError, ValueError, RecursionError: a key is no text, or it holds itself.
     """
+    plain = dict(value) if isinstance(value, Mapping) else list(value)
     try:
-        text = json.dumps(dict(value), default=str, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(plain, default=str, ensure_ascii=False, allow_nan=False)
     except ValueError:
-        finite = json.loads(json.dumps(dict(value), default=str), parse_constant=_null)
+        finite = json.loads(json.dumps(plain, default=str), parse_constant=_null)
         text = json.dumps(finite, ensure_ascii=False)
     return clean(text)
 

@@ -11,6 +11,7 @@ from attrs import field, frozen
 from quart import Response, jsonify, request
 from quart_trio import QuartTrio
 
+from voiced.call.extractions import Extractions
 from voiced.call.parties import Entry
 from voiced.call.placing import Placing
 from voiced.config import DEFAULT_AGENT, Settings
@@ -21,6 +22,7 @@ from voiced.errors import CallRefused, CarrierError
 from voiced.records.feed import Feed
 from voiced.records.recorder import Recorder
 from voiced.records.store import Store, StoreError
+from voiced.web.api_extract import OnDemand
 from voiced.web.api_neighbours import PASSED_ON, Neighbours, Order
 from voiced.web.body import Body, invalid
 from voiced.web.limits import RateLimit
@@ -48,15 +50,19 @@ class Api:
     feed: Feed
     outbound: RateLimit
     neighbours: Neighbours = field(factory=Neighbours)
+    extractions: Extractions = field(factory=Extractions)
 
     def register(self, app: QuartTrio) -> None:
         """Puts the routes on the application."""
+        register = self.placing.switchboard.register
+        on_demand = OnDemand(self.extractions, register, self.recorder)
         for rule, method, view in (
             ("/v1/calls", "POST", self.dial),
             ("/v1/calls", "GET", self.calls),
             ("/v1/calls/<sid>", "GET", self.call),
             ("/v1/calls/<sid>/transcript", "GET", self.transcript),
             ("/v1/calls/<sid>/recording", "GET", self.recording),
+            ("/v1/calls/<sid>/extract", "POST", on_demand.extract),
             ("/v1/calls/<sid>/<deed>", "POST", self.act),
             ("/v1/events", "GET", self.events),
         ):

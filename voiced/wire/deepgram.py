@@ -84,12 +84,16 @@ def query_of(query: Mapping[str, object], keyterms: tuple[str, ...], *, mip_opt_
 
 @frozen
 class Word:
-    """A word as it is written, with its punctuation. Times are None where none were sent."""
+    """A word as it is written, with its punctuation. Times are None where none were sent.
+
+    `language`: which it is in, where the model listens for several (`fr`); else empty.
+    """
 
     text: str
     start_s: float | None = None
     stop_s: float | None = None
     confidence: float = 0.0
+    language: str = ""
 
 
 @frozen
@@ -171,18 +175,22 @@ def _results(message: JsonObject) -> Results:
 
 def words_of(parent: JsonObject) -> tuple[Word, ...]:
     """The words of an object with `words` and `transcript`; the latter alone will do."""
-    words = tuple(_word(as_object(item)) for item in optional_array(parent, "words"))
+    languages = optional_array(parent, "languages")
+    language = languages[0] if languages and isinstance(languages[0], str) else ""
+    words = (_word(as_object(item), language) for item in optional_array(parent, "words"))
     spoken = tuple(word for word in words if word.text)
-    return spoken or tuple(map(Word, (optional_text(parent, "transcript") or "").split()))
+    alone = (optional_text(parent, "transcript") or "").split()
+    return spoken or tuple(Word(word, language=language) for word in alone)
 
 
-def _word(item: JsonObject) -> Word:
+def _word(item: JsonObject, language: str) -> Word:
     written = (optional_text(item, "punctuated_word") or text(item, "word")).strip()
     return Word(
         written,
         _optional(item, "start"),
         _optional(item, "end"),
         _optional(item, "confidence") or 0,
+        optional_text(item, "language") or language,
     )
 
 
