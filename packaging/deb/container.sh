@@ -1,12 +1,12 @@
+# shellcheck shell=bash
 # A fresh Debian or Ubuntu, booted with systemd in a container. Sourced; needs root, CAP_SYS_ADMIN,
 # mmdebstrap and systemd-nspawn. It sets `work` (a folder that goes when the shell does) and, by
 # `boot SUITE`, `root` (the system's files), and has whoever sources it run commands in there.
-# CACHE keeps the systems that are booted. On Debian, KEYRING names Ubuntu's keys
-# (ubuntu-archive-keyring.gpg of its package ubuntu-keyring); MIRROR an archive nearby.
-cache=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/voiced}
+# CACHE (cache.sh) keeps the systems that are booted. KEYRING: a file with Ubuntu's keys, else they
+# are fetched; MIRROR: an archive nearby.
+. "$here/cache.sh"
 work=$(mktemp -d) root=$work/root leader='' nspawn='' name=voiced-test-$$
 
-say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
 fail() { printf '\033[1mbooted: %s\033[0m\n' "$*" >&2; exit 1; }
 is() { [[ $1 == "$2" ]] || fail "$3: $1, not $2"; }
 
@@ -22,7 +22,8 @@ inside() {
     PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "$@"
 }
 apt() {
-  inside apt-get -qq -y --no-install-recommends "$@" >>"$work/apt.log" 2>&1 ||
+  # confold: as whoever keeps the configuration they have written, when another comes with a version.
+  inside apt-get -qq -y --no-install-recommends -o Dpkg::Options::=--force-confold "$@" >>"$work/apt.log" 2>&1 ||
     { tail "$work/apt.log"; fail "apt-get $*"; }
 }
 state() { inside systemctl is-active "$1" || true; }
@@ -38,14 +39,19 @@ cgroups() {
 }
 
 base() { # SUITE: fills the cache
-  local suite=$1 mirror=${MIRROR:-http://deb.debian.org/debian} components=main
-  [[ $suite != noble ]] || { mirror=${MIRROR:-http://archive.ubuntu.com/ubuntu} components=main,universe; }
+  local suite=$1 mirror=${MIRROR:-$debian} components=main keys=''
   mkdir -p "$cache"
   [[ ! -e $cache/$suite.tar ]] || return 0
+  if [[ $suite == noble ]]; then
+    mirror=${MIRROR:-http://archive.ubuntu.com/ubuntu} components=main,universe
+    # apt reads them as a user of its own, for whom the cache may be closed.
+    chmod 711 "$work" && install -m 644 "${KEYRING:-$(ubuntu_keys)}" "$work/keys.gpg" || return 1
+    keys=$work/keys.gpg
+  fi
   say "fetching $suite; it is kept in $cache"
   mmdebstrap --quiet --variant=minbase --components=$components \
     --include=apt,systemd,systemd-sysv,dbus,procps,ca-certificates,curl,python3-numpy,python3-msgpack,tzdata,passwd \
-    ${KEYRING:+--keyring="$KEYRING"} "$suite" "$work/$suite.tar" "$mirror" || return 1
+    ${keys:+--keyring="$keys"} "$suite" "$work/$suite.tar" "$mirror" || return 1
   mv "$work/$suite.tar" "$cache/$suite.part" && mv "$cache/$suite.part" "$cache/$suite.tar"
 }
 

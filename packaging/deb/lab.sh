@@ -1,13 +1,17 @@
+# shellcheck shell=bash
 # The lab's engines in the booted system, a daemon that is configured for them, and telephones.
 # Sourced after container.sh; `inside` must work, and the package be installed.
 port=8765 api=8300 account=AC00000000000000000000000000000001 token=0123456789abcdef0123456789abcdef
+# phone's, for a call that the carrier can be asked about, and that can be put through.
+switched=(--api-port $api --api-account $account --to +33100000001)
 
 lab() { # starts the engines, and restarts the daemon with them as its own
-  cp "$here/tones.py" "$root/root/"
+  cp "$here"/{tones,caller}.py "$root/root/"
   inside python3 -I tones.py 1 brief.wav
   inside python3 -I tones.py 2 short.wav
-  inside python3 -I tones.py 4 medium.wav
+  inside python3 -I tones.py 9 patient.wav
   inside python3 -I tones.py 12 long.wav
+  inside python3 -I tones.py 75 endless.wav
   inside systemd-run --quiet --unit=lab voiced lab --ear words --voice tone --sentence 'I should like a table for two'
   within 20 "the lab's ports" inside curl -s -o /dev/null http://127.0.0.1:8111/
   inside journalctl --sync
