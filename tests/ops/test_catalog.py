@@ -219,6 +219,12 @@ call-bug 78348d4c99a048c386ea70911342cd82
 call-left-something e4c28c68436449a09426e63c21eae964
 unknown-tool 65a0026968c54942afe312b8e5ed1126
 no-digest 7b89bf2750a842f5ad8424839e6dec9c
+pre-call-nothing df81f71036ec46de9b4fb2307fe45fa2
+pre-call-strangers 8d9e9099769345c9902e408e5e1c07f1
+caller-forgotten 9215577e5d224cbdb0eeb0a546e88996
+call-forgotten d7f20a968dc645888c7f1c03e75856a7
+nearly-routed 3fada3997b8d4621889f5530d139f363
+intents-otherwise a436077ba6334011aecbbb8ca4b07ae5
 tool-used 6cbec0b5bca24125a66053ea109db2d0
 tool-failed e0651e8099a244d691abc1ef4401610e
 tool-loop 51a30e7d25c24c2485d6f53ae136c3e4

@@ -194,7 +194,8 @@ class PreCall:
     timeout_s: float = field(
         default=1.0,
         metadata=key(
-            "How long the caller hears it ring for that; then the call is answered without.",
+            "How long the answer may take, from the call's admission on; then the call goes on "
+            "without.",
             between(0.1, 5, "s"),
         ),
     )

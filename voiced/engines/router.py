@@ -107,7 +107,7 @@ class Router:
             if decision.runner_up:
                 fields["next_intent"] = decision.runner_up.intent
                 fields["next_score"] = round(decision.runner_up.score, 3)
-            log.debug("nearly routed", extra={"fields": fields})
+            log.info("nearly routed", extra={"fields": fields})
         return decision
 
     async def compare(self, text: str) -> Comparison:
@@ -154,7 +154,7 @@ class Router:
         fields = {"engine": self._embeddings.name, "by": by.value}
         if error is not None:
             fields["reason"] = error.reason
-        log.debug("intents are compared by other means", extra={"fields": fields})
+        log.warning("intents are compared by other means", extra={"fields": fields})
 
 
 def build_embeddings(settings: Settings, http: httpx.AsyncClient) -> dict[str, Embeddings]:

@@ -14,10 +14,12 @@ from voiced.ops.catalog_calls import CALLS
 from voiced.ops.catalog_daemon import DAEMON
 from voiced.ops.catalog_engines import ENGINES
 from voiced.ops.catalog_kinds import Event
+from voiced.ops.catalog_memory import MEMORY
 from voiced.ops.catalog_service import RECORDS, TWILIO
 
 SECTIONS: Final = {
     "Calls": CALLS,
+    "Callers": MEMORY,
     "Engines": ENGINES,
     "Twilio": TWILIO,
     "Records and webhooks": RECORDS,

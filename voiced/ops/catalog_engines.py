@@ -6,6 +6,24 @@ from voiced.ops.catalog_kinds import Event, Priority
 
 ENGINES: Final = (
     Event(
+        "nearly-routed",
+        "3fada3997b8d4621889f5530d139f363",
+        Priority.INFO,
+        "nearly routed",
+        "What a caller said is nearly an intent: @INTENT@",
+        "It was left to the model. SCORE is below the agent's intent_threshold, or no more than"
+        " intent_margin above NEXT_SCORE, the next intent's. `voiced route TEXT` tries phrases.",
+    ),
+    Event(
+        "intents-otherwise",
+        "a436077ba6334011aecbbb8ca4b07ae5",
+        Priority.WARNING,
+        "intents are compared by other means",
+        "Intents are compared by @BY@ now",
+        "By n-grams while the embeddings do not answer in time, or their vectors have changed"
+        " their length; REASON says why. Routing goes on, by letters instead of by meaning.",
+    ),
+    Event(
         "engine-away",
         "290b09167d3445b9863f55f66cc47314",
         Priority.WARNING,
