@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import answers, calls, daemon, report, resampler, routing, steps, web
+from bench import answers, calls, daemon, report, resampler, routing, steps, tools, web
 from bench.table import Extent, Table
 
 MEASUREMENTS: Mapping[str, Callable[[Extent], list[Table]]] = {
@@ -13,6 +13,7 @@ MEASUREMENTS: Mapping[str, Callable[[Extent], list[Table]]] = {
     "steps": steps.measure,
     "routing": routing.measure,
     "calls": calls.measure,
+    "tools": tools.measure,
     "web": web.measure,
     "answers": answers.measure,
     "daemon": daemon.measure,
@@ -24,8 +25,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME",
                         help=f"of {', '.join(MEASUREMENTS)}; default: all")  # fmt: skip
-    parser.add_argument(
-        "--quick", action="store_true", help="less of everything: about three minutes"
+    much = parser.add_mutually_exclusive_group()
+    much.add_argument(
+        "--quick", action="store_const", const=Extent.QUICK, help="less: about three minutes"
+    )
+    much.add_argument(
+        "--trial", action="store_const", const=Extent.TRIAL, help="next to nothing: does it work?"
     )
     parser.add_argument("--json", type=Path, default=Path("build/bench.json"), metavar="FILE")
     parser.add_argument(
@@ -37,7 +42,7 @@ def main() -> int:
     names = arguments.names or list(MEASUREMENTS)
     if unknown := set(names) - set(MEASUREMENTS):
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
-    extent = Extent.QUICK if arguments.quick else Extent.FULL
+    extent = arguments.quick or arguments.trial or Extent.FULL
     where, tables = report.machine(), []
     for name in names:
         sys.stderr.write(f"measuring: {name}\n")

@@ -50,7 +50,11 @@ class Plan:
     at_once: int = 8
 
 
-PLANS = {Extent.FULL: Plan(), Extent.QUICK: Plan((USUAL,), 2)}
+PLANS = {
+    Extent.FULL: Plan(),
+    Extent.QUICK: Plan((USUAL,), 2),
+    Extent.TRIAL: Plan((USUAL,), 1, 16),
+}
 
 
 def measure(extent: Extent) -> list[Table]:

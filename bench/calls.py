@@ -28,15 +28,21 @@ HOW = (
 
 @frozen
 class Plan:
-    """What is run: the loads, how long each is measured, and how many short calls."""
+    """What is run: the loads, how long each is measured once it has settled, and how many short
+    calls."""
 
     loads: tuple[int, ...] = (1, 25, 50, 100)
     seconds: float = 15.0
+    settle_s: float = SETTLE_S
     short_calls: int = 1_000
     warm_calls: int = 200
 
 
-PLANS = {Extent.FULL: Plan(), Extent.QUICK: Plan((1, 50), 5.0, 40, 10)}
+PLANS = {
+    Extent.FULL: Plan(),
+    Extent.QUICK: Plan((1, 50), 5.0, short_calls=40, warm_calls=10),
+    Extent.TRIAL: Plan((1,), 7.5, settle_s=0.0, short_calls=0),
+}
 
 
 @define
@@ -62,25 +68,25 @@ class Load:
 def measure(extent: Extent) -> list[Table]:
     """Tables 3 to 6 of the benchmark."""
     plan = PLANS[extent]
-    loads = [run_load(calls, plan.seconds) for calls in plan.loads]
+    loads = [run_load(calls, plan) for calls in plan.loads]
     return [
         _pacing(loads),
         _resources(loads),
         _share(loads),
         _barge_in(loads),
-        _memory(plan),
+        *([_memory(plan)] if plan.short_calls else []),
     ]
 
 
-def run_load(calls: int, seconds: float) -> Load:
+def run_load(calls: int, plan: Plan) -> Load:
     """Has so many telephones talk for so long."""
     load = Load(calls)
     clocks: dict[str, Any] = {}
     with rig(clocks) as running:
         empty_kb = running.rss_kb()
-        ring_all(running, calls)
+        ring_all(running, calls, plan.settle_s)
         began, used_s = monotonic(), running.cpu_s()
-        running.run(seconds)
+        running.run(plan.seconds)
         ended = monotonic()
         load.cpu_percent = 100 * (running.cpu_s() - used_s) / (ended - began)
         load.rss_growth_kb = running.rss_kb() - empty_kb
@@ -97,12 +103,12 @@ def run_load(calls: int, seconds: float) -> Load:
     return load
 
 
-def ring_all(running: Rig, calls: int) -> None:
+def ring_all(running: Rig, calls: int, settle_s: float = SETTLE_S) -> None:
     """So many telephones call, one after the other; returns when they have long been talking."""
     now = monotonic()
     for number in range(calls):
         running.ring(Manner(), now + number * RING_EVERY_S)
-    running.run(calls * RING_EVERY_S + SETTLE_S)
+    running.run(calls * RING_EVERY_S + settle_s)
 
 
 def _pacing(loads: list[Load]) -> Table:

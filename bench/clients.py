@@ -81,7 +81,11 @@ class Plan:
     rounds: int
 
 
-PLANS = {Extent.FULL: Plan(6.0, 3), Extent.QUICK: Plan(2.0, 1)}
+PLANS = {
+    Extent.FULL: Plan(6.0, 3),
+    Extent.QUICK: Plan(2.0, 1),
+    Extent.TRIAL: Plan(2.0, 1),
+}
 
 
 def table(extent: Extent) -> Table:

@@ -35,11 +35,12 @@ max_call_s = {call_s}
 directory = "{folder}"
 """
 WAIT_S: Final = 30.0
+RUNS: Final = {Extent.FULL: 10, Extent.QUICK: 3, Extent.TRIAL: 1}
 
 
 def measure(extent: Extent) -> list[Table]:
     """A daemon whose engines are away, again and again."""
-    runs = [_one() for _ in range(3 if extent is Extent.QUICK else 10)]
+    runs = [_one() for _ in range(RUNS[extent])]
     figures = [*zip(*runs, strict=True)]
     labels = ("start to READY", "SIGHUP to READY", "SIGTERM to exit")
     rows: list[tuple[Cell, ...]] = [

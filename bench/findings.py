@@ -16,7 +16,12 @@ class Answer:
     """The telephone sent the packet that completed the STT's deciding step."""
     signalled: float | None = None
     """The STT had that step, and signalled the end of the turn at once."""
+    rounds: list[tuple[float, float]] = field(factory=list)
+    """Of the model's answers that asked for tools: it was asked, and had asked for them."""
     asked: float | None = None
+    """For the answer that is heard."""
+    request_bytes: int = 0
+    """Of what it was asked with."""
     first_token: float | None = None
     first_words: float | None = None
     """The TTS had enough words to begin."""
@@ -25,18 +30,35 @@ class Answer:
 
     def own_ms(self) -> dict[str, float] | None:
         """What of it was not the engines', by part; None where a step is missing."""
-        steps = (self.last_sound, self.completed, self.signalled, self.asked, self.first_token,
-                 self.first_words, self.first_audio, self.first_frame)  # fmt: skip
+        rounds = [moment for each in self.rounds for moment in each]
+        steps = (self.last_sound, self.completed, self.signalled, *rounds,
+                 self.asked, self.first_token, self.first_words, self.first_audio,
+                 self.first_frame)  # fmt: skip
         known = [step for step in steps if step is not None]
         if len(known) < len(steps) or known != sorted(known):
             return None
-        _, completed, signalled, asked, token, words, audio, frame = known
+        _, completed, signalled, *asked, token, words, audio, frame = known
         return {
             "sound to STT": 1000 * (signalled - completed),
-            "end of turn to model asked": 1000 * (asked - signalled),
+            "end of turn to model asked": 1000 * (asked[0] - signalled),
+            "tools": sum(self.tools_ms()),
             "text to TTS": 1000 * (words - token),
             "audio to line": 1000 * (frame - audio),
         }
+
+    def tools_ms(self) -> list[float]:
+        """From each time that the model asked for tools until it was asked again, with what came
+        of them."""
+        asked = [*(asked for asked, _ in self.rounds), self.asked or 0.0][1:]
+        return [
+            1000 * (again - wanted) for (_, wanted), again in zip(self.rounds, asked, strict=True)
+        ]
+
+    def by_heart_ms(self) -> float | None:
+        """From the end of the turn to the first frame, where no model was asked for it."""
+        if self.asked is not None or self.signalled is None or self.first_frame is None:
+            return None
+        return 1000 * (self.first_frame - self.signalled)
 
     def answer_ms(self) -> float:
         """From the caller's last sound to the first frame."""

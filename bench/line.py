@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from bench import tones, websocket
 from bench.findings import Findings, Playback, Setup
 from bench.reactor import Reactor
-from bench.webhooks import TOKEN, voice
+from bench.webhooks import CALLED, TOKEN, voice
 from voiced.wire.signature import sign
 
 FRAME_S = 0.020
@@ -40,12 +40,15 @@ _SIDS = count()
 class Line:
     """The carrier's side of the call: HTTP, WebSocket, clock, playback."""
 
-    def __init__(self, reactor: Reactor, caller: Caller, findings: Findings) -> None:
+    def __init__(
+        self, reactor: Reactor, caller: Caller, findings: Findings, called: str = CALLED
+    ) -> None:
         self.plays_until = 0.0
         self.setup = Setup()
         self._began = 0.0
         self._reactor = reactor
         self._caller = caller
+        self._called = called
         self._sid = f"{next(_SIDS):032x}"
         self._marks: deque[tuple[float, str]] = deque()
         self._sent_at: list[float] = []
@@ -63,7 +66,7 @@ class Line:
     def ring(self, port: int) -> None:
         """Asks the webhook what to do with the call."""
         self._port = port
-        request = voice(port, f"CA{self._sid}")
+        request = voice(port, f"CA{self._sid}", called=self._called)
         self.setup.rang = monotonic()
         link = self._link = self._reactor.connect(port)
         answer = bytearray()

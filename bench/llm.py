@@ -2,20 +2,22 @@
 
 import json
 import re
+from collections.abc import Mapping
 from time import monotonic
 
 from bench.engines import Engines
 from bench.phone import Phone
 from bench.reactor import Link
+from bench.toolkit import calls_of, whole_request
 
 FILLER = [f"word{letter}" for letter in "abcdefghijkl"]
 
 
 class LlmLink:
-    """Answers each request with twelve words, the first four of them at once."""
+    """Answers each request with twelve words, the first four of them at once; but first it asks for
+    as many tools, and as often, as the caller has it do."""
 
     WHO = re.compile(rb"caller(\d+)x")
-    LENGTH = re.compile(rb"(?i)content-length: *(\d+)")
     HEAD = (
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
@@ -31,14 +33,12 @@ class LlmLink:
 
     def _received(self, data: bytes) -> None:
         self._data += data
-        head, end, body = self._data.partition(b"\r\n\r\n")
-        length = self.LENGTH.search(head)
-        size = int(length[1]) if length else 0
-        if not end or len(body) < size:
+        request = whole_request(self._data)
+        if request is None:
             return
-        self._data = body[size:]
+        head, body, self._data = request
         if head.startswith(b"POST"):
-            self._asked(body[:size], monotonic())
+            self._asked(body, monotonic())
         else:
             self._link.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
@@ -50,9 +50,31 @@ class LlmLink:
             self._phone.engine_opened(self._link)
             if self._phone.answer:
                 self._phone.answer.asked = now
+                self._phone.answer.request_bytes = len(body)
         words = [f"{name} {' '.join(FILLER[:4])}", *(f" {word}" for word in FILLER[4:])]
         due = now + self._engines.latencies.first_token_s
-        self._engines.reactor.at(due, lambda: self._first(words, due))
+        if tools := self._tools():
+            self._engines.reactor.at(due, lambda: self._wants(calls_of(body, tools), now))
+        else:
+            self._engines.reactor.at(due, lambda: self._first(words, due))
+
+    def _tools(self) -> int:
+        """How many it is to ask for now."""
+        answer = self._phone.answer if self._phone else None
+        if self._phone is None or answer is None:
+            return 0
+        wanted, done = self._phone.manner.has_used, len(answer.rounds)
+        return wanted[done] if done < len(wanted) else 0
+
+    def _wants(self, calls: list[dict[str, object]], asked: float) -> None:
+        """Asks for tools, and says nothing."""
+        if self._is_gone:
+            return
+        if self._phone and self._phone.answer:
+            self._phone.answer.rounds.append((asked, monotonic()))
+        delta = {"tool_calls": calls}
+        self._link.send(self.HEAD + _event(delta, "tool_calls") + _END)
+        self._release()
 
     def _first(self, words: list[str], due: float) -> None:
         if self._phone and self._phone.answer:
@@ -64,13 +86,10 @@ class LlmLink:
         if self._is_gone:
             return
         if not words:
-            self._link.send(_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+            self._link.send(_END)
             self._release()
             return
-        delta = {"choices": [{"index": 0, "delta": {"content": words[0]}, "finish_reason": None}]}
-        if len(words) == 1:
-            delta["choices"][0]["finish_reason"] = "stop"
-        self._link.send(_chunk(b"data: " + json.dumps(delta).encode() + b"\n\n"))
+        self._link.send(_event({"content": words[0]}, None if words[1:] else "stop"))
         due += self._engines.latencies.token_s
         self._engines.reactor.at(due, lambda: self._next(words[1:], due))
 
@@ -85,5 +104,13 @@ class LlmLink:
         self._engines.left(self._link, self._phone)
 
 
+def _event(delta: Mapping[str, object], finish: str | None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return _chunk(b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n")
+
+
 def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+_END = _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"

@@ -122,8 +122,9 @@ class SttLink:
         self._loud, self._quiet = self._loud + 1, 0
         if self._loud % WORD_STEPS:
             return b""
-        start_s = self._steps * STEP_S
-        return _frame({"type": "Word", "text": f"caller{caller}x", "start_time": start_s})
+        start_s, number = self._steps * STEP_S, self._loud // WORD_STEPS - 1
+        text = self._phone.word(number) if self._phone else f"caller{caller}x"
+        return _frame({"type": "Word", "text": text, "start_time": start_s})
 
     def closed(self) -> None:
         """voiced has gone."""

@@ -9,6 +9,7 @@ from bench import tones
 from bench.findings import Answer, Findings
 from bench.line import Line
 from bench.reactor import Link, Reactor
+from bench.webhooks import CALLED
 
 PATIENCE_S = 6.0
 """A caller who has had no answer for so long speaks again."""
@@ -19,13 +20,17 @@ class Manner:
     """How a caller behaves.
 
     `interrupts_after_s`: into every other reply; `leaves_after_s`: into the first reply, and then
-    without a word.
+    without a word. `says`: words, again and again; else the caller's own name. `has_used`: how many
+    tools the model asks for before it answers, in each answer of its own that comes to that.
     """
 
     talks_s: float = 1.0
     thinks_s: float = 0.5
     interrupts_after_s: float | None = 1.5
     leaves_after_s: float | None = None
+    called: str = CALLED
+    says: tuple[str, ...] = ()
+    has_used: tuple[int, ...] = ()
 
 
 class Mood(Enum):
@@ -55,7 +60,7 @@ class Phone:
 
     def start(self, port: int) -> None:
         """Rings."""
-        self.line = Line(self.reactor, self, self.findings)
+        self.line = Line(self.reactor, self, self.findings, self.manner.called)
         self.line.ring(port)
 
     @property
@@ -86,12 +91,16 @@ class Phone:
             case Mood.WAITING if since_s > PATIENCE_S:
                 self.findings.unanswered += 1
                 self._turn_to(Mood.TALKING, now)
-            case Mood.LISTENING if self.replies and _later(heard_s, manner.leaves_after_s):
+            case Mood.LISTENING if self._is_answered and _later(heard_s, manner.leaves_after_s):
                 self.leave()
             case Mood.LISTENING if self.replies % 2 and _later(heard_s, manner.interrupts_after_s):
                 self._turn_to(Mood.TALKING, now)
             case Mood.LISTENING if not heard_s and self._has_thought(now):
                 self._turn_to(Mood.TALKING, now)
+
+    @property
+    def _is_answered(self) -> bool:
+        return self.answer is not None and self.answer.first_frame is not None
 
     def _has_thought(self, now: float) -> bool:
         return now - max(self.line.plays_until, self._since) > self.manner.thinks_s
@@ -117,6 +126,11 @@ class Phone:
         if self._mood is not Mood.GONE:
             self.findings.problems.append(f"lost while {self._mood.name.lower()}")
             self._turn_to(Mood.GONE, monotonic())
+
+    def word(self, number: int) -> str:
+        """The word of that number, from 0, of what the caller says."""
+        says = self.manner.says
+        return says[number % len(says)] if says else f"caller{self.number}x"
 
     # --- what the engines tell ------------------------------------------------------------------
 

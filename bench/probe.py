@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from array import array
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -17,11 +17,11 @@ import trio
 from attrs import define, field
 
 from voiced.call.leg import Leg
-from voiced.call.replies import Replies
 from voiced.cli import main as voiced
 from voiced.web.media import WebSocket
 
-Method = Callable[..., Awaitable[Any]]
+Method = Callable[..., Any]
+CLEAR = '{"event":"clear"'
 
 
 @define
@@ -39,7 +39,7 @@ class Clocks:
 
 def install(clocks: Clocks) -> None:
     """Puts the clocks into the classes of the daemon."""
-    stopping: dict[str, float] = {}
+    decided: dict[str, float] = {}
 
     def paced(wait: Method) -> Method:
         async def wait_due(leg: Any) -> None:
@@ -51,25 +51,25 @@ def install(clocks: Clocks) -> None:
 
         return wait_due
 
-    def stopped(stop: Method) -> Method:
-        async def stop_(replies: Any) -> None:
-            stopping[replies._leg._outgoing.stream_sid[2:]] = monotonic()  # noqa: SLF001
-            await stop(replies)
+    def cleared(clear: Method) -> Method:
+        def clear_(leg: Any, when: float) -> object:
+            decided[leg._outgoing.stream_sid] = when  # noqa: SLF001
+            return clear(leg, when)
 
-        return stop_
+        return clear_
 
     def sent(send: Method) -> Method:
         async def send_(socket: Any, messages: Sequence[str]) -> None:
             await send(socket, messages)
-            for clear in (each for each in messages if each.startswith('{"event":"clear"')):
-                sid = clear.partition('"streamSid":"MZ')[2][:32]
-                if since := stopping.pop(sid, None):
-                    clocks.clears.extend((monotonic(), monotonic() - since))
+            for clear in (each for each in messages if each.startswith(CLEAR)):
+                sid = json.loads(clear)["streamSid"]
+                if (since := decided.pop(sid, None)) is not None:
+                    clocks.clears.extend((monotonic(), trio.current_time() - since))
 
         return send_
 
     _wrap(Leg, "_wait_due", paced)
-    _wrap(Replies, "stop", stopped)
+    _wrap(Leg, "clear", cleared)
     _wrap(WebSocket, "send", sent)
 
 

@@ -20,6 +20,7 @@ from bench.llm import LlmLink
 from bench.moshi import SttLink, TtsLink, Upgrade
 from bench.phone import Manner, Phone
 from bench.reactor import Reactor
+from bench.toolkit import ToolLink
 from bench.webhooks import TOKEN
 
 START_S = 20.0
@@ -74,9 +75,9 @@ class Rig:
     phones: list[Phone] = field(factory=list)
     findings: Findings = field(factory=Findings)
 
-    def ring(self, manner: Manner, at: float) -> None:
-        """Has another telephone call then."""
-        phone = Phone(self.reactor, len(self.phones), manner, self.findings)
+    def ring(self, manner: Manner, at: float, findings: Findings | None = None) -> None:
+        """Has another telephone call then; it notes what it finds with all others, or there."""
+        phone = Phone(self.reactor, len(self.phones), manner, findings or self.findings)
         self.phones.append(phone)
         self.reactor.at(at, lambda: phone.start(self.port))
 
@@ -116,15 +117,19 @@ def cores() -> tuple[int, int]:
 
 
 @contextmanager
-def rig(clocks: dict[str, Any] | None = None) -> Iterator[Rig]:
-    """Starts the daemon; at the end stops it and leaves in `clocks` what its probe measured."""
+def rig(clocks: dict[str, Any] | None = None, agents: str = "") -> Iterator[Rig]:
+    """Starts the daemon; at the end stops it and leaves in `clocks` what its probe measured.
+
+    `agents` are more of them; the ports in braces may stand in it, as in `CONFIGURATION`.
+    """
     mine, reactor = os.sched_getaffinity(0), Reactor()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         phones: list[Phone] = []
         engines = Engines(reactor, lambda n: phones[n] if n < len(phones) else None)
         port = _free_port()
-        config = CONFIGURATION.format(port=port, token=TOKEN, folder=folder, **_open(engines))
+        ports = {"port": port, **_open(engines)}
+        config = (CONFIGURATION + agents).format(token=TOKEN, folder=folder, **ports)
         (folder / "voiced.toml").write_text(config)
         (folder / "voiced.toml").chmod(0o600)
         daemon_core, far_core = cores()
@@ -136,7 +141,7 @@ def rig(clocks: dict[str, Any] | None = None) -> Iterator[Rig]:
                 os.sched_setaffinity(0, {far_core})
                 gc.collect()
                 gc.disable()  # what a run leaves behind is little, and its end is near
-                _await(reactor, log.name, b"phrases are at hand")
+                _await(reactor, daemon, log.name, b"phrases are at hand")
                 yield Rig(reactor, daemon, port, folder, phones)
             finally:
                 gc.enable()
@@ -154,13 +159,14 @@ def _open(engines: Engines) -> dict[str, int]:
         "stt": listen(lambda link: Upgrade(link, lambda: SttLink(engines, link))),
         "tts": listen(lambda link: Upgrade(link, lambda: TtsLink(engines, link))),
         "llm": listen(lambda link: LlmLink(engines, link)),
+        "tool": listen(ToolLink),
     }
 
 
-def _await(reactor: Reactor, log: str, text: bytes) -> None:
+def _await(reactor: Reactor, daemon: subprocess.Popen[bytes], log: str, text: bytes) -> None:
     due = monotonic() + START_S
     while text not in Path(log).read_bytes():
-        if monotonic() > due:
+        if monotonic() > due or daemon.poll() is not None:
             raise SystemExit(f"the daemon did not start:\n{Path(log).read_text()}")
         reactor.run_until(monotonic() + 0.1)
 

@@ -13,8 +13,10 @@ Cell = str | float | int
 
 
 class Extent(Enum):
-    """How much is measured: QUICK is for a look, FULL for the document."""
+    """How much is measured: TRIAL shows that it works, QUICK is for a look, FULL for the
+    document."""
 
+    TRIAL = 0.0
     QUICK = 0.05
     FULL = 0.3
 

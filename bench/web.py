@@ -32,7 +32,11 @@ class Plan:
     visits: int = 200
 
 
-PLANS = {Extent.FULL: Plan(), Extent.QUICK: Plan(400, 2, 50, 20, 30)}
+PLANS = {
+    Extent.FULL: Plan(),
+    Extent.QUICK: Plan(400, 2, 50, 20, 30),
+    Extent.TRIAL: Plan(2, 1, 1, 1, 1),
+}
 
 
 def measure(extent: Extent) -> list[Table]:

@@ -11,14 +11,15 @@ TOKEN = "0123456789abcdef0123456789abcdef"  # of the benchmark only
 WRONG = "fedcba9876543210fedcba9876543210"
 """Signs what must be refused: a signature of the right form costs the daemon the most."""
 
+CALLED = "+33199999999"
 AT_ONCE = 16
 """Requests under way: enough that the daemon never waits for one."""
 
 
-def voice(port: int, call_sid: str, token: str = TOKEN) -> bytes:
+def voice(port: int, call_sid: str, token: str = TOKEN, called: str = CALLED) -> bytes:
     """The whole request of Twilio's that a call rings."""
     url = f"http://127.0.0.1:{port}/twilio/voice"
-    form = {"CallSid": call_sid, "From": "+33100000000", "To": "+33199999999"}
+    form = {"CallSid": call_sid, "From": "+33100000000", "To": called}
     body = urlencode(form).encode()
     head = (
         f"POST /twilio/voice HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n"

@@ -88,3 +88,18 @@ async def test_a_bug_beside_a_failure_is_not_hidden_by_it(autojump_clock: MockCl
 def test_the_first_of_nested_failures_is_the_one_reported() -> None:
     one, two = EngineBroken("a", "tts", "1"), EngineBroken("b", "tts", "2")
     assert first(BaseExceptionGroup("", [BaseExceptionGroup("", [one]), two])) is one
+
+
+async def test_a_voice_that_is_not_there_yet_is_not_waited_for_where_there_are_no_words(
+    autojump_clock: MockClock,
+) -> None:
+    """An answer that only asks for a tool: its next round need not wait for a slot."""
+    tts = FakeTts(first_audio_s=50.0)
+
+    async def think(text: trio.MemorySendChannel[str]) -> None:
+        await trio.sleep(0.5)
+        await text.send(" ")
+
+    await speak(think, tts, "en", Notes())
+    assert trio.current_time() == pytest.approx(0.5)
+    assert (tts.open, tts.said) == (0, [])

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import trio
+from attrs import frozen
 
 from voiced.call import channels
 from voiced.dialog.events import SpeechEvent
@@ -51,14 +52,16 @@ async def speak(source: TextSource, tts: Tts, language: str, listener: Listener)
     words_out, words_in = channels.words()
     speech_out, speech_in = channels.speech()
     failure: EngineError | None = None
+    voice = trio.CancelScope()
     try:
         # The receiving ends close after the nursery: were they closed by a stage that fails, its
         # neighbour would fail too, of a broken channel, and hide the cause.
         with text_out, text_in, words_out, words_in, speech_out, speech_in:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_think, source, text_out)
-                nursery.start_soon(_pick_words, text_in, words_out, Speakable(language), listener)
-                nursery.start_soon(_voice, tts, words_in, speech_out)
+                picking = _Picking(Speakable(language), listener, voice)
+                nursery.start_soon(picking.run, text_in, words_out)
+                nursery.start_soon(_voice, tts, words_in, speech_out, voice)
                 async for event in speech_in:
                     listener.speech(event)
     except* EngineError as group:
@@ -72,29 +75,43 @@ async def _think(source: TextSource, text: trio.MemorySendChannel[str]) -> None:
         await source(text)
 
 
-async def _pick_words(
-    text: trio.MemoryReceiveChannel[str],
-    words: trio.MemorySendChannel[str],
-    speakable: Speakable,
-    listener: Listener,
-) -> None:
-    with words:
-        async for piece in text:
-            listener.text()
-            for word in speakable.feed(piece):
-                await listener.word(word)
-                await words.send(word)
-        for word in speakable.flush():
-            await listener.word(word)
-            await words.send(word)
+@frozen
+class _Picking:
+    """The words that are spoken. Where there are none, the voice is let go at once: it may still
+    be waiting for its engine, and an answer that only asks for tools has no use for that."""
+
+    speakable: Speakable
+    listener: Listener
+    voice: trio.CancelScope
+
+    async def run(
+        self, text: trio.MemoryReceiveChannel[str], words: trio.MemorySendChannel[str]
+    ) -> None:
+        count = 0
+        with words:
+            async for piece in text:
+                self.listener.text()
+                for word in self.speakable.feed(piece):
+                    count += 1
+                    await self._pass_on(word, words)
+            for word in self.speakable.flush():
+                count += 1
+                await self._pass_on(word, words)
+            if not count:
+                self.voice.cancel(reason="there is nothing to say")
+
+    async def _pass_on(self, word: str, words: trio.MemorySendChannel[str]) -> None:
+        await self.listener.word(word)
+        await words.send(word)
 
 
 async def _voice(
     tts: Tts,
     words: trio.MemoryReceiveChannel[str],
     speech: trio.MemorySendChannel[SpeechEvent],
+    scope: trio.CancelScope,
 ) -> None:
-    with speech:
+    with speech, scope:
         await tts.speak(words, speech)
 
 
