@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from attrs import asdict
 from packaging.requirements import Requirement
 from test_phone_call import Daemon
 from trio_websocket import serve_websocket
@@ -139,6 +140,9 @@ def test_the_lab_serves_with_its_options_until_a_signal(
         def configuration(self) -> str:
             return "[stt.lab]"
 
+        def tools(self) -> str:
+            return "[[agent.default.tool]]"
+
     async def run(settings: LabSettings, task_status: trio.TaskStatus[Serving]) -> None:
         asked.append(settings)
         task_status.started(Serving())
@@ -148,10 +152,18 @@ def test_the_lab_serves_with_its_options_until_a_signal(
     monkeypatch.setattr(lab_command, "run_lab", run)
     words = ["lab", "--stt-port", "1", "--tts-slots", "3", "--sentence", "a", "--sentence", "b"]
     assert commands.COMMANDS["lab"](cli.parser().parse_args(words)) == 0
-    assert capsys.readouterr().out == f"[stt.lab]\n{commands.READY}\n"
+    assert capsys.readouterr().out == f"[stt.lab]\n[[agent.default.tool]]\n{commands.READY}\n"
     (settings,) = asked
     assert (settings.stt_port, settings.tts_batch_size) == (1, 3)
     assert list(settings.sentences) == ["a", "b"]
+    assert settings.bookings_port == 8199
+    assert commands.COMMANDS["lab"](cli.parser().parse_args(["lab", "--bookings-port", "9"])) == 0
+    assert asked[-1].bookings_port == 9
+
+
+def test_a_lab_of_free_ports_has_all_of_them_free() -> None:
+    settings = LabSettings(stt_port=0, tts_port=0, llm_port=0)
+    assert {value for name, value in asdict(settings).items() if name.endswith("_port")} == {0}
 
 
 def test_the_demo_s_options_choose_its_engines(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,8 +23,10 @@ from voiced.errors import EngineBroken, EngineError, EngineRefused
 from voiced.lab.faults import LlmFault
 from voiced.lab.llm import LlmServer, LlmTiming, Outcome
 from voiced.lab.llm_ask import parse_request
+from voiced.lab.llm_mind import answer
 from voiced.lab.llm_model import Refused
-from voiced.lab.llm_reply import answer, split_tokens
+from voiced.lab.llm_reply import split_tokens
+from voiced.lab.llm_talk import Talk, from_chat
 from voiced.lab.server import serve
 
 QUICK = LlmTiming(first_token_ms=1, tokens_per_s=5000)
@@ -297,17 +299,21 @@ async def test_a_barge_in_is_seen_by_the_server_and_costs_the_connection() -> No
 # --- what it says ------------------------------------------------------------------------------
 
 
+def said(*texts: str) -> str:
+    messages = [{"role": "user", "content": text} for text in texts]
+    return answer(Talk(from_chat(messages))).text
+
+
 def test_the_booking_is_remembered_from_earlier_turns() -> None:
-    said = ["i would like to book a table for four people", "on saturday at eight", "goodbye"]
-    messages = [{"role": "user", "content": text} for text in said]
-    assert answer(messages[:1]) == "With pleasure. For four people, at what time?"
-    assert "A table for four, Saturday at eight," in answer(messages[:2])
-    assert "four of you at eight" in answer(messages)
+    texts = ["i would like to book a table for four people", "on saturday at eight", "goodbye"]
+    assert said(*texts[:1]) == "With pleasure. For four people, at what time?"
+    assert "A table for four, Saturday at eight," in said(*texts[:2])
+    assert "four of you at eight" in said(*texts)
 
 
 def test_an_unknown_question_is_met_politely() -> None:
-    assert answer([{"role": "user", "content": "xyzzy"}]).startswith("I am sorry")
-    assert answer([{"role": "system", "content": "hello"}]).startswith("I am sorry")
+    assert said("xyzzy").startswith("I am sorry")
+    assert said("").startswith("I am sorry")
 
 
 def test_tokens_join_to_the_text() -> None:

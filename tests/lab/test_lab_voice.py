@@ -11,6 +11,7 @@ from voiced.lab.ear import SilenceMeter, sphinx_ears
 from voiced.lab.espeak import WordEvent
 from voiced.lab.resample import Downsampler, resample
 from voiced.lab.restaurant import GRAMMAR
+from voiced.lab.script import DEMO_CALL, Say
 from voiced.lab.sphinx import EarWord
 from voiced.lab.voice import (
     FRAME_SAMPLES,
@@ -25,14 +26,18 @@ from voiced.lab.voice import (
 needs_espeak = pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is missing")
 
 DEMO_PHRASES = (
+    *(turn.action.text for turn in DEMO_CALL if isinstance(turn.action, Say)),
     "what time do you open on saturday",
-    "i would like to book a table for four people at eight",
     "what is on the menu",
-    "wait do you have vegetarian dishes",
     "thank you goodbye",
 )
 PHRASES = (
     *DEMO_PHRASES,
+    "i would like to book a table for four people at eight",
+    "wait do you have vegetarian dishes",
+    "do you have a table for two on friday at noon",
+    "on friday at one",
+    "for four people",
     "can you tell me about the menu",
     "where are you",
     "yes please",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voiced.lab.carrier import Carrier, CarrierWarning, Clip, Playback
+from voiced.lab.carrier import MAX_GAPS, Carrier, CarrierWarning, Clip, Playback
 
 SID = "MZ" + "0" * 32
 START = 1234.5
@@ -83,6 +83,14 @@ def test_late_audio_in_a_reply_is_a_gap_and_a_new_reply_is_none(playback: Playba
     assert playback.statistics.longest_gap_s == pytest.approx(0.03)
     playback.media(FRAME, at(5))
     assert playback.statistics.gaps == 1
+    assert playback.statistics.gap_ends_s == pytest.approx([0.05])
+
+
+def test_of_very_many_gaps_not_all_are_told_one_by_one(playback: Playback) -> None:
+    for n in range(MAX_GAPS + 3):
+        playback.media(FRAME, at(n * 0.05))
+    assert playback.statistics.gaps == MAX_GAPS + 2
+    assert len(playback.statistics.gap_ends_s) == MAX_GAPS
 
 
 def test_the_most_it_was_ever_ahead_is_remembered(playback: Playback) -> None:

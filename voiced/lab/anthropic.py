@@ -6,9 +6,10 @@ from typing import Any
 from attrs import define, evolve
 
 from voiced.lab.anthropic_ask import MODELS, AnthropicAsked, parse_ask
-from voiced.lab.anthropic_reply import THOUGHT, AnthropicReply, ToolUse, event
+from voiced.lab.anthropic_reply import THOUGHT, AnthropicReply, event
+from voiced.lab.llm_mind import answer
 from voiced.lab.llm_model import LONG_ANSWER, Refused, StandIn, Upset, as_json
-from voiced.lab.llm_reply import answer
+from voiced.lab.llm_talk import Answer, ToolUse
 from voiced.lab.server import Exchange
 
 
@@ -114,8 +115,10 @@ class AnthropicServer(StandIn):
 
     def _reply(self, asked: AnthropicAsked) -> AnthropicReply:
         texts = {AnthropicFault.EMPTY: "", AnthropicFault.LONG: LONG_ANSWER}
-        text = texts.get(self.fault, answer(asked.messages))
-        reply = AnthropicReply.to(next(self.numbers), asked, text, self.uses)
+        text = texts.get(self.fault)
+        said = answer(asked.talk) if text is None else Answer(text)
+        said = evolve(said, uses=self.uses or said.uses)
+        reply = AnthropicReply.to(next(self.numbers), asked, said)
         match self.fault:
             case AnthropicFault.THINKING:
                 return evolve(reply, thought=THOUGHT)

@@ -14,6 +14,7 @@ from attrs import frozen
 from voiced.lab.anthropic_messages import blocks_of, check_messages
 from voiced.lab.llm_model import MODEL, Refused
 from voiced.lab.llm_schema import nodes
+from voiced.lab.llm_talk import Schema, Talk, from_blocks
 
 NEWEST = "2026-10-21"
 MODELS = frozenset(
@@ -32,14 +33,23 @@ _UNSUPPORTED = frozenset(
 
 @frozen
 class AnthropicAsked:
-    """A request for a message, checked. `tools` are the names of those that may be asked for."""
+    """A request for a message, checked. `tools` are their schemas by name; `may_call`: those that
+    may be asked for; `form` is the schema of the JSON that is wanted."""
 
     model: str
     max_tokens: int
     messages: tuple[dict[str, Any], ...]
     system: str
     stream: bool
-    tools: frozenset[str]
+    tools: Mapping[str, Schema]
+    may_call: frozenset[str]
+    form: Schema | None = None
+
+    @property
+    def talk(self) -> Talk:
+        """The conversation."""
+        items = from_blocks(self.messages)
+        return Talk(items, self.system, self.tools, self.may_call, self.form)
 
 
 def parse_ask(body: bytes, version: str) -> AnthropicAsked:
@@ -67,14 +77,16 @@ def parse_ask(body: bytes, version: str) -> AnthropicAsked:
     _check_format(data)
     check_messages(data)
     forbidden = _child(data, "tool_choice").get("type") == "none"
-    offered = _tool_names(data.get("tools") or ())
+    offered = _tools(data.get("tools") or ())
     return AnthropicAsked(
         data["model"],
         data["max_tokens"],
         tuple(data["messages"]),
         _text(data.get("system") or ""),
         bool(data.get("stream")),
+        offered,
         frozenset() if forbidden else frozenset(offered),
+        _child(_child(data, "output_config"), "format").get("schema"),
     )
 
 
@@ -132,11 +144,11 @@ def _child(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value
 
 
-def _tool_names(tools: Sequence[Any]) -> list[str]:
+def _tools(tools: Sequence[Any]) -> dict[str, Schema]:
     for number, tool in enumerate(tools):
         if not isinstance(tool, dict) or not {"name", "input_schema"} <= tool.keys():
             raise Refused(f"tools.{number}: name and input_schema are required")
-    return [str(tool["name"]) for tool in tools]
+    return {str(tool["name"]): tool["input_schema"] for tool in tools}
 
 
 def _text(system: object) -> str:

@@ -10,24 +10,17 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from voiced.lab.anthropic_ask import AnthropicAsked
 from voiced.lab.llm_model import as_json
-from voiced.lab.llm_reply import split_tokens, text_of
+from voiced.lab.llm_reply import split_tokens
+from voiced.lab.llm_talk import Answer, text_of
+from voiced.lab.llm_talk import ToolUse as ToolUse
 
-HANG_UP = "hang_up"
 THOUGHT = "The caller wants to know something about the restaurant."
 PING_EVERY = 8
 """Tokens."""
-
-
-@frozen
-class ToolUse:
-    """A tool that the model asks for behind its text, where the request offers it."""
-
-    name: str
-    input: Mapping[str, Any] = field(factory=dict)
 
 
 @frozen
@@ -42,14 +35,11 @@ class AnthropicReply:
     thought: str = ""
 
     @classmethod
-    def to(
-        cls, number: int, asked: AnthropicAsked, text: str, uses: tuple[ToolUse, ...] = ()
-    ) -> "AnthropicReply":
-        """Who says goodbye asks to hang up, if that may be asked."""
-        tokens = split_tokens(text)
+    def to(cls, number: int, asked: AnthropicAsked, answer: Answer) -> "AnthropicReply":
+        """What is cut at a limit asks for no tools any more."""
+        tokens = split_tokens(answer.text)
         kept = tuple(tokens[: asked.max_tokens])
-        uses = uses or ((ToolUse(HANG_UP),) if text.endswith("Goodbye.") else ())
-        uses = tuple(use for use in uses if use.name in asked.tools)
+        uses = tuple(use for use in answer.uses if use.name in asked.may_call)
         reason = "tool_use" if uses else "end_turn"
         if len(kept) < len(tokens):
             uses, reason = (), "max_tokens"

@@ -29,6 +29,8 @@ GAP_LIMIT_SAMPLES = SAMPLE_RATE
 """Audio that comes back within a second of running dry was late; after that, it is a new reply."""
 
 MAX_WARNINGS = 100
+MAX_GAPS = 100
+"""So many are told one by one."""
 
 
 @frozen
@@ -53,6 +55,8 @@ class PlaybackStatistics:
     gaps: int = 0
     longest_gap_s: float = 0.0
     max_ahead_s: float = 0.0
+    gap_ends_s: list[float] = field(factory=list)
+    """When the first of the gaps ended, since the stream began."""
 
 
 @define
@@ -77,6 +81,8 @@ class Playback:
         head = self.head(now)
         if self._reply_end is not None and 0 < head - self._reply_end <= GAP_LIMIT_SAMPLES:
             self.statistics.gaps += 1
+            if self.statistics.gaps <= MAX_GAPS:
+                self.statistics.gap_ends_s.append(head / SAMPLE_RATE)
             gap_s = (head - self._reply_end) / SAMPLE_RATE
             self.statistics.longest_gap_s = max(self.statistics.longest_gap_s, gap_s)
         self.statistics.media += 1

@@ -1,58 +1,54 @@
 """`voiced demo`: a whole call on this machine, over the production wires.
 
-Three processes: the lab (stand-in engines), the daemon, and this one, which is the telephone.
-The daemon does not know that it talks to a lab. What the agent said is taken from the daemon's
-own log, where `log.redact = false` shows it: the words that were heard, by its ledger.
+Three processes: the lab (stand-in engines and the restaurant's book), the daemon, and this one,
+which is the telephone and its exchange. The daemon does not know that it talks to a lab. What the
+agent said is taken from the daemon's own log, where `log.redact = false` shows it: the words that
+were heard, by its ledger.
 """
 
 import json
 import sys
-from collections.abc import Sequence
+import time
+import tomllib
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import trio
 from attrs import asdict, define, field, frozen
 
 from voiced.errors import StartupError
-from voiced.lab.demo_report import Reply, Report, write_report
-from voiced.lab.phone import CALLER_VOICE, call
+from voiced.lab.demo_evidence import Evidence
+from voiced.lab.demo_reply import Reply
+from voiced.lab.demo_report import Report, write_report
+from voiced.lab.demo_setup import (
+    AUTH_TOKEN,
+    CONFIGURATION,
+    OURS,
+    PERSON,
+    Lines,
+    free_port,
+    start,
+)
+from voiced.lab.exchange import Exchange, run_exchange
+from voiced.lab.exchange_settings import ExchangeSettings, Human
+from voiced.lab.phone import rehearse
 from voiced.lab.phone_call import CallResult
 from voiced.lab.phone_dial import CallSettings
 from voiced.lab.phone_record import Kind, PhoneEvent
+from voiced.lab.phone_script import Person
 from voiced.lab.script import DEMO_CALL
 from voiced.lab.transcript import LivePrinter, Said, Speaker
 
 READY_S: Final = 60.0
-AUTH_TOKEN: Final = "0123456789abcdef0123456789abcdef"  # of this demo only
-CONFIGURATION: Final = """\
-[server]
-port = {port}
-max_calls = 4
-
-[twilio]
-auth_token = "{token}"
-
-{engines}
-[agent.default]
-language = "en"
-name = "Sesame"
-company = "Chez Sesame"
-prompt = "You are {{name}}, and you answer the telephone of the restaurant {{company}}."
-greeting = "Hello, this is {{company}}. How can I help you?"
-goodbye = "Thank you for calling. Goodbye."
-stt = ["{stt}"]
-llm = ["{llm}"]
-tts = ["{tts}"]
-
-[records]
-directory = "{records}"
-
-[log]
-redact = false
-"""
+LEARNT_S: Final = 10.0
+"""How long it may take until what was learnt from the call is on record."""
+COLLEAGUE: Final = Human(answers_after_s=0.6, talks_s=1.0)
+_SHOWN: Final = frozenset(
+    {Kind.BARGE_IN, Kind.WARNING, Kind.DIALLED, Kind.BRIDGED, Kind.TRANSFER_ENDED, Kind.ENDED}
+)
 
 
 @frozen
@@ -72,8 +68,11 @@ class Demo:
     chosen: Chosen = field(factory=Chosen)
     printer: LivePrinter = field(factory=lambda: LivePrinter(sys.stdout))
     replies: list[Reply] = field(factory=list)
+    notes: list[Said] = field(factory=list)
     summary: dict[str, Any] = field(factory=dict)
-    ended: trio.Event = field(factory=trio.Event)
+    began: float = 0.0
+    """When the media stream did, in Unix seconds."""
+    learnt: trio.Event = field(factory=trio.Event)
 
     def note(self, text: str) -> None:
         """Says what is going on."""
@@ -81,21 +80,33 @@ class Demo:
 
     def heard(self, event: PhoneEvent) -> None:
         """Shows what the telephone tells as it happens."""
-        if event.kind is Kind.CALLER_SPEAKS:
+        if event.kind is Kind.CONNECTED:
+            self.began = time.time() - event.at_s
+        elif event.kind is Kind.CALLER_SPEAKS:
             self.printer.print(Said(event.at_s, Speaker.CALLER, event.text))
-        elif event.kind in (Kind.BARGE_IN, Kind.WARNING, Kind.ENDED):
+        elif event.kind in _SHOWN:
             detail = f": {event.text}" if event.text else ""
-            self.printer.print(Said(event.at_s, Speaker.NOTE, f"({event.kind.value}{detail})"))
+            self._happened(event.at_s, f"({event.kind.value}{detail})")
 
     def logged(self, record: dict[str, Any]) -> None:
         """Shows what the daemon's log tells of a turn."""
-        if record.get("message") == "turn ended":
-            reply = Reply.from_log(record)
-            self.replies.append(reply)
-            self.printer.print(reply.said())
-        elif record.get("message") == "call ended":
-            self.summary = record
-            self.ended.set()
+        match record.get("message"):
+            case "turn ended":
+                reply = Reply.from_log(record)
+                self.replies.append(reply)
+                self.printer.print(reply.said())
+            case "tool used":
+                told = f"({record['tool']}: {record['status']}, {record['tool_ms']} ms)"
+                self._happened(float(record["time"]) - self.began, told)
+            case "call ended":
+                self.summary = record
+            case "learnt from a call":
+                self.learnt.set()
+
+    def _happened(self, at_s: float, text: str) -> None:
+        note = Said(at_s, Speaker.NOTE, text)
+        self.notes.append(note)
+        self.printer.print(note)
 
 
 async def run_demo(folder: Path, chosen: Chosen | None = None) -> int:
@@ -107,23 +118,24 @@ async def run_demo(folder: Path, chosen: Chosen | None = None) -> int:
     demo = Demo(folder, chosen or Chosen())
     await trio.Path(folder).mkdir(parents=True, exist_ok=True)
     async with trio.open_nursery() as nursery:
-        demo.note("starting the stand-in engines: STT, TTS and LLM")
-        engines = await _start_lab(nursery, folder)
+        person = await rehearse(DEMO_CALL)
+        demo.note("starting the stand-ins: STT, TTS, LLM, and the restaurant's book")
+        lab = await _start_lab(nursery, folder)
+        port = await free_port()
+        exchange = await _start_exchange(nursery, demo, person, port)
         demo.note("starting voiced, as `voiced run` would")
-        port = await _start_daemon(nursery, demo, engines)
-        demo.note(f"calling http://127.0.0.1:{port}, as Twilio would")
+        await _start_daemon(nursery, demo, port, {"lab": lab, "exchange": exchange.url})
         url = f"http://127.0.0.1:{port}"
-        settings = CallSettings(url=url, auth_token=AUTH_TOKEN, max_call_s=110)
-        result = await call(settings, DEMO_CALL, CALLER_VOICE, demo.heard)
-        with trio.move_on_after(5):
-            await demo.ended.wait()
+        demo.note(f"calling {url}, as Twilio would")
+        result = await exchange.call()
+        evidence = await _evidence(demo, result, url, lab)
         nursery.cancel_scope.cancel(reason="the call is over")
-    return await _report(demo, result)
+    return await _report(demo, evidence)
 
 
-async def _report(demo: Demo, result: CallResult) -> int:
+async def _report(demo: Demo, evidence: Evidence) -> int:
     told = await _told(trio.Path(demo.folder / "llm.jsonl"))
-    report = Report(result, tuple(demo.replies), demo.summary, told)
+    report = Report(evidence, demo.summary, told, tuple(demo.notes))
     await trio.to_thread.run_sync(write_report, report, demo.folder)
     for line in report.conclusion(demo.folder):
         demo.note(line)
@@ -137,16 +149,33 @@ async def _told(path: trio.Path) -> tuple[Any, ...]:
     return ()
 
 
+async def _evidence(demo: Demo, result: CallResult, url: str, lab: str) -> Evidence:
+    """What is on record of the call when all of it is, and in the restaurant's book."""
+    book = tomllib.loads(lab)["agent"]["default"]["tool"][-1]
+    headers = {"authorization": f"Bearer {book['secret']}"}
+    record: dict[str, Any] = {}
+    booked: list[dict[str, Any]] = []
+    async with httpx.AsyncClient(trust_env=False) as http:
+        with suppress(httpx.HTTPError), trio.move_on_after(LEARNT_S):  # or the daemon is gone
+            await demo.learnt.wait()
+            while not record.get("extraction"):  # it is told of before it is on disk
+                record = (await http.get(f"{url}/v1/calls/{result.call_sid}")).json()
+                await trio.sleep(0.05)
+        with suppress(httpx.HTTPError):
+            booked = (await http.get(book["url"], headers=headers)).json()["bookings"]
+    return Evidence(result, tuple(demo.replies), demo.began, booked, record)
+
+
 async def _start_lab(nursery: trio.Nursery, folder: Path) -> str:
-    """Returns the engines' part of the configuration."""
+    """Returns its part of the configuration."""
     log = folder / "llm.jsonl"
     await trio.Path(log).unlink(missing_ok=True)
     command = ["lab", "--stt-port=0", "--tts-port=0", "--llm-port=0", f"--llm-log={log}"]
-    lab = await _start(nursery, command, folder / "lab.log", "stdout")
+    lab = await start(nursery, command, folder / "lab.log", "stdout")
     configuration: list[str] = []
     with trio.move_on_after(READY_S):
         assert lab.stdout is not None
-        lines = _Lines(lab.stdout)
+        lines = Lines(lab.stdout)
         while (line := await lines.receive()) is not None:
             if line.startswith("#"):
                 return "\n".join(configuration)
@@ -154,28 +183,45 @@ async def _start_lab(nursery: trio.Nursery, folder: Path) -> str:
     raise StartupError(f"the lab did not come up; see {folder / 'lab.log'}")
 
 
-async def _start_daemon(nursery: trio.Nursery, demo: Demo, engines: str) -> int:
-    """Returns its port, once its phrases are at hand."""
-    port = await _free_port()
-    file = trio.Path(demo.folder / "voiced.toml")
-    records = (demo.folder / "records").absolute()
-    text = CONFIGURATION.format(
-        port=port, token=AUTH_TOKEN, engines=engines, records=records, **asdict(demo.chosen)
+async def _start_exchange(nursery: trio.Nursery, demo: Demo, person: Person, port: int) -> Exchange:
+    """The telephone's end of it all; the daemon is to listen on `port`."""
+    line = CallSettings(
+        url=f"http://127.0.0.1:{port}", auth_token=AUTH_TOKEN, called=OURS, max_call_s=110
     )
-    await file.write_text(text)
+    settings = ExchangeSettings(line, human=COLLEAGUE)
+    exchange: Exchange = await nursery.start(partial(run_exchange, settings, person, demo.heard))
+    return exchange
+
+
+async def _start_daemon(
+    nursery: trio.Nursery, demo: Demo, port: int, around: dict[str, str]
+) -> None:
+    """Returns once its phrases are at hand; `around` are the lab and the exchange."""
+    file = trio.Path(demo.folder / "voiced.toml")
+    await file.write_text(
+        CONFIGURATION.substitute(
+            asdict(demo.chosen) | around,
+            port=port,
+            account=CallSettings().account_sid,
+            token=AUTH_TOKEN,
+            ours=OURS,
+            person=PERSON,
+            records=(demo.folder / "records").absolute(),
+        )
+    )
     command = ["run", f"--config={file}", "--log-format=json"]
-    process = await _start(nursery, command, demo.folder / "voiced.out", "stderr")
+    process = await start(nursery, command, demo.folder / "voiced.out", "stderr")
     ready = trio.Event()
     nursery.start_soon(_follow, process, demo, ready)
     with trio.move_on_after(READY_S):
         await ready.wait()
-        return port
+        return
     raise StartupError(f"voiced did not come up; see {demo.folder / 'voiced.log'}")
 
 
 async def _follow(process: trio.Process, demo: Demo, ready: trio.Event) -> None:
     assert process.stderr is not None
-    lines = _Lines(process.stderr)
+    lines = Lines(process.stderr)
     async with await trio.open_file(demo.folder / "voiced.log", "w") as log:
         while (line := await lines.receive()) is not None:
             await log.write(line + "\n")
@@ -184,40 +230,3 @@ async def _follow(process: trio.Process, demo: Demo, ready: trio.Event) -> None:
             demo.logged(record)
             if record.get("message") == "the agents' phrases are at hand":
                 ready.set()
-
-
-async def _start(
-    nursery: trio.Nursery, arguments: Sequence[str], other: Path, piped: str
-) -> trio.Process:
-    """A `voiced` process, one of whose outputs is piped to us and the other kept in a file."""
-    command = [sys.executable, "-m", "voiced", *arguments]
-    kept = await trio.to_thread.run_sync(partial(open, other, "wb"))
-    pipes = {"stdout": kept, "stderr": kept, piped: -1}  # -1 is subprocess.PIPE
-    start = partial(trio.run_process, command, check=False, **pipes)
-    process: trio.Process = await nursery.start(start)
-    kept.close()
-    return process
-
-
-@define
-class _Lines:
-    """The lines of a process's output."""
-
-    stream: trio.abc.ReceiveStream
-    _rest: bytes = b""
-
-    async def receive(self) -> str | None:
-        """The next one; None at the end."""
-        while b"\n" not in self._rest:
-            data = await self.stream.receive_some()
-            if not data:
-                return None
-            self._rest += data
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line.decode("utf-8", "replace")
-
-
-async def _free_port() -> int:
-    with trio.socket.socket() as probe:
-        await probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,4 +1,5 @@
-"""The whole lab: a stand-in for each engine of a GPU host, on ports of its own."""
+"""The whole lab: a stand-in for each engine of a GPU host, and a restaurant's book for the tools of
+agents, on ports of their own."""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -10,6 +11,7 @@ import trio
 from attrs import Factory, field, frozen
 
 from voiced.lab.anthropic import AnthropicServer
+from voiced.lab.bookings import Bookings, tools
 from voiced.lab.cartesia import CartesiaServer
 from voiced.lab.deepgram import DeepgramServer
 from voiced.lab.ear import EarFactory, scripted_ears, sphinx_ears
@@ -39,6 +41,11 @@ class EarKind(Enum):
     WORDS = "words"  # `LabSettings.sentences`, one for each burst of sound: free of cost
 
 
+BOOKINGS_PORT: Final = 8199
+KEY: Final = "public_token"
+"""moshi-server's published key; all of the lab takes it."""
+
+
 def _beside(port: int) -> int:
     """The next one; any that is free beside any that is free."""
     return port and port + 1
@@ -61,7 +68,10 @@ class LabSettings:
     anthropic_port: int = field(
         default=Factory(lambda self: _beside(self.llm_port), takes_self=True)
     )
-    keys: frozenset[str] = field(default=frozenset({"public_token"}), converter=frozenset)
+    bookings_port: int = field(
+        default=Factory(lambda self: self.llm_port and BOOKINGS_PORT, takes_self=True)
+    )
+    keys: frozenset[str] = field(default=frozenset({KEY}), converter=frozenset)
     stt_batch_size: int = 16
     tts_batch_size: int = 8
     stt_timing: SttTiming = field(factory=SttTiming)
@@ -92,14 +102,16 @@ class Lab:
     deepgram_url: str
     cartesia_url: str
     anthropic_url: str
+    bookings_url: str
     stt: SttModule
     tts: TtsModule
     llm: LlmServer
     cloud: Cloud
+    bookings: Bookings
 
     def configuration(self) -> str:
-        """TOML to paste into voiced.toml."""
-        key = 'api_key = "public_token"\n'
+        """TOML to paste into voiced.toml: the engines."""
+        key = f'api_key = "{KEY}"\n'
         return (
             f'[stt.lab]\ntype = "moshi"\nurl = "{self.stt_url}"\n{key}\n'
             f'[stt.deepgram]\ntype = "deepgram"\nurl = "{self.deepgram_url}"\n{key}'
@@ -113,6 +125,10 @@ class Lab:
             f'[llm.lab]\ntype = "openai"\nbase_url = "{self.llm_url}"\nmodel = "{MODEL}"\n\n'
             f'[llm.anthropic]\ntype = "anthropic"\nbase_url = "{self.anthropic_url}"\n{key}'
         )
+
+    def tools(self) -> str:
+        """And the tools of an agent called `default`, which book tables."""
+        return tools(self.bookings_url, KEY)
 
 
 async def run_lab(
@@ -131,28 +147,27 @@ async def run_lab(
         CartesiaServer(settings.keys, _voice(settings)),
         AnthropicServer(settings.keys, settings.llm_timing, log=settings.llm_log),
     )
+    bookings = Bookings(settings.keys)
     async with trio.open_nursery() as nursery:
         await nursery.start(stt.run)
         await nursery.start(tts.run)
         listen = partial(_listen, nursery, settings.host)
-        stt_port = await listen(MoshiServer(settings.keys, stt=stt), settings.stt_port)
-        tts_port = await listen(MoshiServer(settings.keys, tts=tts), settings.tts_port)
-        llm_port = await listen(llm, settings.llm_port)
-        deepgram_port = await listen(cloud.deepgram, settings.deepgram_port)
-        cartesia_port = await listen(cloud.cartesia, settings.cartesia_port)
-        anthropic_port = await listen(cloud.anthropic, settings.anthropic_port)
         task_status.started(
             Lab(
-                f"ws://{settings.host}:{stt_port}{STT_PATH}",
-                f"ws://{settings.host}:{tts_port}{TTS_PATH}",
-                f"http://{settings.host}:{llm_port}/v1",
-                f"ws://{settings.host}:{deepgram_port}",
-                f"ws://{settings.host}:{cartesia_port}",
-                f"http://{settings.host}:{anthropic_port}",
+                f"ws://{await listen(MoshiServer(settings.keys, stt=stt), settings.stt_port)}"
+                f"{STT_PATH}",
+                f"ws://{await listen(MoshiServer(settings.keys, tts=tts), settings.tts_port)}"
+                f"{TTS_PATH}",
+                f"http://{await listen(llm, settings.llm_port)}/v1",
+                f"ws://{await listen(cloud.deepgram, settings.deepgram_port)}",
+                f"ws://{await listen(cloud.cartesia, settings.cartesia_port)}",
+                f"http://{await listen(cloud.anthropic, settings.anthropic_port)}",
+                f"http://{await listen(bookings, settings.bookings_port)}",
                 stt,
                 tts,
                 llm,
                 cloud,
+                bookings,
             )
         )
 
@@ -163,9 +178,9 @@ class Server(Protocol):
     async def handle(self, exchange: Exchange) -> None: ...
 
 
-async def _listen(nursery: trio.Nursery, host: str, server: Server, port: int) -> int:
-    bound: int = await nursery.start(serve, server.handle, host, port)
-    return bound
+async def _listen(nursery: trio.Nursery, host: str, server: Server, port: int) -> str:
+    """Returns the address."""
+    return f"{host}:{await nursery.start(serve, server.handle, host, port)}"
 
 
 def _voice(settings: LabSettings) -> Voice:

@@ -1,4 +1,4 @@
-"""`voiced lab`: the stand-in engines, until a signal."""
+"""`voiced lab`: the stand-in engines and a restaurant's book, until a signal."""
 
 import argparse
 import signal
@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         ear=arguments.ear,
         sentences=arguments.sentence or (),
         llm_log=arguments.llm_log,
+        **({} if arguments.bookings_port is None else {"bookings_port": arguments.bookings_port}),
     )
     trio.run(_serve, settings)
     return 0
@@ -37,6 +38,6 @@ async def _serve(settings: LabSettings) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
             lab: Lab = await nursery.start(partial(run_lab, settings))
-            print(lab.configuration(), READY, sep="\n", flush=True)  # noqa: T201
+            print(lab.configuration(), lab.tools(), READY, sep="\n", flush=True)  # noqa: T201
             await anext(aiter(signals))
             nursery.cancel_scope.cancel(reason="told to stop")

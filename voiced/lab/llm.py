@@ -6,12 +6,14 @@ from attrs import define
 
 from voiced.lab.faults import LlmFault
 from voiced.lab.llm_ask import Asked, parse_request
+from voiced.lab.llm_mind import answer
 from voiced.lab.llm_model import LONG_ANSWER, Refused, StandIn, Upset, as_json
 from voiced.lab.llm_model import MODEL as MODEL
 from voiced.lab.llm_model import LlmRequest as LlmRequest
 from voiced.lab.llm_model import LlmTiming as LlmTiming
 from voiced.lab.llm_model import Outcome as Outcome
-from voiced.lab.llm_reply import CREATED, Reply, answer, sse
+from voiced.lab.llm_reply import CREATED, Reply, sse
+from voiced.lab.llm_talk import Answer
 from voiced.lab.server import Exchange
 
 REFUSALS: dict[LlmFault, tuple[str, str, str | None]] = {
@@ -60,13 +62,14 @@ class LlmServer(StandIn):
             told = error_object(str(refused), "invalid_request_error", refused.code, refused.param)
             await exchange.respond(400, as_json(told))
             return
-        reply = Reply.to(next(self.numbers), asked, self._text(asked))
+        reply = Reply.to(next(self.numbers), asked, self._said(asked))
         upset = UPSETS.get(self.fault, Upset.NONE)
         await self.perform(exchange, asked, reply, upset, ASIDES.get(self.fault, b""))
 
-    def _text(self, asked: Asked) -> str:
+    def _said(self, asked: Asked) -> Answer:
         texts = {LlmFault.EMPTY: "", LlmFault.LONG: LONG_ANSWER}
-        return texts.get(self.fault, answer(asked.messages))
+        text = texts.get(self.fault)
+        return answer(asked.talk) if text is None else Answer(text)
 
 
 async def refuse(exchange: Exchange, fault: LlmFault) -> None:

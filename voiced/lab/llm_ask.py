@@ -10,11 +10,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from voiced.lab.llm_model import Refused
 from voiced.lab.llm_rounds import check_form, check_rounds
+from voiced.lab.llm_talk import Schema, Talk, from_chat, text_of
 
+_PROMPTS = {"system", "developer"}
 _REASONS = re.compile(r"o\d|gpt-(?:[6-9]|5)(?!.*-chat)")
 _OLD = re.compile(r"gpt-[34]")
 _TOOLS_WITHOUT_REASONING = re.compile(r"gpt-(?:5\.[4-9]|[6-9])")
@@ -28,13 +30,24 @@ _TOO_LITTLE = (
 
 @frozen
 class Asked:
-    """A request for a completion, checked."""
+    """A request for a completion, checked. `tools` are their schemas by name; `may_call`: those
+    that may be asked for; `form` is the schema of the JSON that is wanted."""
 
     model: str
     messages: tuple[dict[str, Any], ...]
     stream: bool
     with_usage: bool
     max_tokens: int | None
+    tools: Mapping[str, Schema] = field(factory=dict)
+    may_call: frozenset[str] = frozenset()
+    form: Schema | None = None
+
+    @property
+    def talk(self) -> Talk:
+        """The conversation."""
+        prompts = (text_of(each) for each in self.messages if each["role"] in _PROMPTS)
+        items = from_chat(self.messages)
+        return Talk(items, "\n".join(prompts), self.tools, self.may_call, self.form)
 
 
 def parse_request(body: bytes) -> Asked:
@@ -62,7 +75,13 @@ def _asked(data: Mapping[str, Any]) -> Asked:
         raise ValueError("no messages")
     limit = data.get("max_completion_tokens") or data.get("max_tokens")
     usage = bool((data.get("stream_options") or {}).get("include_usage"))
-    return Asked(str(data["model"]), messages, bool(data.get("stream")), usage, limit)
+    offered = (tool["function"] for tool in data.get("tools") or ())
+    tools = {str(each["name"]): each.get("parameters") or {} for each in offered}
+    may_call = frozenset() if data.get("tool_choice") == "none" else frozenset(tools)
+    form = (data.get("response_format") or {}).get("json_schema")
+    wanted = form["schema"] if form else None
+    said = str(data["model"]), messages, bool(data.get("stream")), usage, limit
+    return Asked(*said, tools, may_call, wanted)
 
 
 def _check_effort(model: str, data: Mapping[str, Any]) -> None:

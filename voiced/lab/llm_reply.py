@@ -1,59 +1,25 @@
-"""What the stand-in model says, and how its chunks look. Pure.
+"""How the chunks of the stand-in model look. Pure.
 
-The chunks are OpenAI's: a role chunk, one per token, the finish reason, and the usage if asked
-for (API reference, "chat completion chunk object").
+They are OpenAI's: a role chunk, one per token, the tools that it asks for, the finish reason, and
+the usage if asked for (API reference, "chat completion chunk object").
 """
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import frozen
 
 from voiced.lab.llm_ask import Asked
 from voiced.lab.llm_model import as_json
-from voiced.lab.restaurant import MEMORY, OTHERWISE, RULES
+from voiced.lab.llm_talk import Answer, ToolUse, text_of
 
 CREATED = 1_795_000_000
 TOKEN_LETTERS = 6
 """A longer word is two tokens or more."""
-
-Messages = Sequence[Mapping[str, Any]]
-
-
-def answer(messages: Messages) -> str:
-    """The first rule that matches the caller's last words and whose names are known."""
-    said = [text_of(message) for message in messages if message["role"] == "user"]
-    said = [text for text in said if text]  # what came of a tool is said by nobody
-    last = said[-1] if said else ""
-    known = remember(said)
-    for rule in RULES:
-        if re.search(rule.pattern, last):
-            try:
-                return rule.answer.format_map(known)
-            except KeyError:
-                continue
-    return OTHERWISE
-
-
-def remember(said: Sequence[str]) -> dict[str, str]:
-    """What the caller has said of a booking; the last word counts."""
-    known: dict[str, str] = {}
-    for text in said:
-        for name, pattern in MEMORY.items():
-            for match in re.finditer(pattern, text):
-                value = next(group for group in match.groups() if group)
-                weekday = value.endswith("day")
-                known[name] = value.capitalize() if weekday else value
-    return known
-
-
-def text_of(message: Mapping[str, Any]) -> str:
-    """A message's text in lower case; content is a string or a list of parts."""
-    content = message.get("content") or ""
-    if not isinstance(content, str):
-        content = " ".join(part.get("text", "") for part in content)
-    return " ".join(re.findall(r"[\w'-]+", content.lower()))
+ARGUMENT_LETTERS = 7
+"""Of a tool's arguments in one chunk."""
 
 
 def split_tokens(text: str) -> list[str]:
@@ -71,18 +37,29 @@ class Reply:
     id: str
     asked: Asked
     tokens: tuple[str, ...]
+    uses: tuple[ToolUse, ...]
     finish_reason: str
 
     @classmethod
-    def to(cls, number: int, asked: Asked, text: str) -> "Reply":
-        tokens = split_tokens(text)
+    def to(cls, number: int, asked: Asked, answer: Answer) -> "Reply":
+        """What is cut at a limit asks for no tools any more."""
+        tokens = split_tokens(answer.text)
         kept = tuple(tokens[: asked.max_tokens])
-        reason = "stop" if len(kept) == len(tokens) else "length"
-        return cls(f"chatcmpl-{number}", asked, kept, reason)
+        uses = tuple(use for use in answer.uses if use.name in asked.talk.may_use)
+        reason = "tool_calls" if uses else "stop"
+        if len(kept) < len(tokens):
+            uses, reason = (), "length"
+        return cls(f"chatcmpl-{number}", asked, kept, uses, reason)
 
     def whole(self) -> dict[str, Any]:
         """The answer to a request that does not stream."""
-        message = {"role": "assistant", "content": "".join(self.tokens), "refusal": None}
+        calls = [
+            {"id": self._call_id(n), "type": "function", "function": _function(use)}
+            for n, use in enumerate(self.uses)
+        ]
+        asks = {"tool_calls": calls} if calls else {}
+        text = "".join(self.tokens)
+        message = {"role": "assistant", "content": text, "refusal": None, **asks}
         choice = {"index": 0, "message": message, "logprobs": None,
                   "finish_reason": self.finish_reason}  # fmt: skip
         return self._object("chat.completion", choices=[choice], usage=self.usage())
@@ -94,10 +71,24 @@ class Reply:
         return self._event({"content": self.tokens[number]})
 
     def tail(self) -> bytes:
-        """The finish reason, the usage if it was asked for, and the end."""
+        """The tools, the finish reason, the usage if it was asked for, and the end."""
+        calls = b"".join(self._event({"tool_calls": [each]}) for each in self._fragments())
         usage = sse(self._object("chat.completion.chunk", choices=[], usage=self.usage()))
         told = usage if self.asked.with_usage else b""
-        return self._event({}, self.finish_reason) + told + b"data: [DONE]\n\n"
+        return calls + self._event({}, self.finish_reason) + told + b"data: [DONE]\n\n"
+
+    def _fragments(self) -> Iterator[dict[str, Any]]:
+        """The calls as they come in a stream: id and name first, then the arguments in pieces."""
+        for n, use in enumerate(self.uses):
+            whole = _function(use)
+            first = {"id": self._call_id(n), "type": "function"}
+            yield {"index": n, **first, "function": {"name": use.name, "arguments": ""}}
+            for start in range(0, len(whole["arguments"]), ARGUMENT_LETTERS):
+                piece = whole["arguments"][start : start + ARGUMENT_LETTERS]
+                yield {"index": n, "function": {"arguments": piece}}
+
+    def _call_id(self, number: int) -> str:
+        return f"call_{self.id}_{number}"
 
     def usage(self) -> dict[str, Any]:
         prompt = sum(len(split_tokens(text_of(m))) + 4 for m in self.asked.messages)
@@ -118,6 +109,10 @@ class Reply:
     def _object(self, kind: str, **rest: Any) -> dict[str, Any]:
         head = {"id": self.id, "object": kind, "created": CREATED, "model": self.asked.model}
         return {**head, "service_tier": "default", "system_fingerprint": "fp_lab", **rest}
+
+
+def _function(use: ToolUse) -> dict[str, str]:
+    return {"name": use.name, "arguments": json.dumps(dict(use.input), ensure_ascii=False)}
 
 
 def sse(data: Mapping[str, Any]) -> bytes:

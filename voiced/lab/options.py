@@ -13,26 +13,8 @@ def add_lab_commands(
     for role, types in (("stt", ["moshi", "deepgram", "flux"]), ("llm", ["openai", "anthropic"]),
                         ("tts", ["moshi", "cartesia"])):  # fmt: skip
         demo.add_argument(f"--{role}", choices=types, default=types[0], help="its stand-in")
-    lab = commands.add_parser("lab", help="the stand-in engines, on ports of their own")
-    for option, default, help_text in (
-        ("--stt-port", 8190, "0: any that is free"),
-        ("--tts-port", 8180, ""),
-        ("--llm-port", 8111, ""),
-        ("--stt-slots", 16, "batch_size of the STT"),
-        ("--tts-slots", 8, "batch_size of the TTS"),
-        ("--stt-delay-steps", 6, "steps of 80 ms before a word can be told"),
-        ("--first-audio-ms", 250.0, "of the TTS, from its third word"),
-        ("--speed", 0.4, "of the TTS: seconds of work for a second of sound"),
-        ("--first-token-ms", 200.0, "of the LLM"),
-        ("--tokens-per-s", 60.0, "of the LLM"),
-    ):
-        help_text = f"{help_text} (default {default})".strip()
-        lab.add_argument(option, type=type(default), default=default, metavar="N", help=help_text)
-    lab.add_argument("--voice", choices=["espeak", "tone"], default="espeak")
-    lab.add_argument("--ear", choices=["sphinx", "words"], default="sphinx")
-    lab.add_argument("--sentence", action="append", metavar="TEXT",
-                     help="what the ear `words` hears, one for each burst of sound")  # fmt: skip
-    lab.add_argument("--llm-log", type=Path, metavar="FILE", help="the LLM's requests, JSON lines")
+    lab = commands.add_parser("lab", help="the stand-in engines, and a restaurant's book")
+    _add_lab_options(lab)
     phone = commands.add_parser("phone", help="a software Twilio: calls a running daemon")
     phone.add_argument("url", nargs="?", default="http://127.0.0.1:8765", metavar="URL")
     says = phone.add_mutually_exclusive_group(required=True)
@@ -59,3 +41,29 @@ def _add_exchange_options(phone: argparse.ArgumentParser) -> None:
                        default="answered", help="who is behind a transfer's number")  # fmt: skip
     phone.add_argument("--verdict", choices=["human", "busy", "no-answer", "failed", "machine"],
                        default="human", help="who answers a call of the daemon's")  # fmt: skip
+
+
+def _add_lab_options(lab: argparse.ArgumentParser) -> None:
+    """What the lab imitates, and where it listens."""
+    for option, default, help_text in (
+        ("--stt-port", 8190, "0: any that is free"),
+        ("--tts-port", 8180, ""),
+        ("--llm-port", 8111, ""),
+        ("--stt-slots", 16, "batch_size of the STT"),
+        ("--tts-slots", 8, "batch_size of the TTS"),
+        ("--stt-delay-steps", 6, "steps of 80 ms before a word can be told"),
+        ("--first-audio-ms", 250.0, "of the TTS, from its third word"),
+        ("--speed", 0.4, "of the TTS: seconds of work for a second of sound"),
+        ("--first-token-ms", 200.0, "of the LLM"),
+        ("--tokens-per-s", 60.0, "of the LLM"),
+    ):
+        help_text = f"{help_text} (default {default})".strip()
+        lab.add_argument(option, type=type(default), default=default, metavar="N", help=help_text)
+    lab.add_argument("--bookings-port", type=int, metavar="N",
+                     help="of the book (default 8199; any that is free"
+                     " if --llm-port is 0)")  # fmt: skip
+    lab.add_argument("--voice", choices=["espeak", "tone"], default="espeak")
+    lab.add_argument("--ear", choices=["sphinx", "words"], default="sphinx")
+    lab.add_argument("--sentence", action="append", metavar="TEXT",
+                     help="what the ear `words` hears, one for each burst of sound")  # fmt: skip
+    lab.add_argument("--llm-log", type=Path, metavar="FILE", help="the LLM's requests, JSON lines")

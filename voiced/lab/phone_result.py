@@ -72,4 +72,5 @@ def total(parts: Sequence[PlaybackStatistics]) -> PlaybackStatistics:
         gaps=sum(part.gaps for part in parts),
         longest_gap_s=max((part.longest_gap_s for part in parts), default=0.0),
         max_ahead_s=max((part.max_ahead_s for part in parts), default=0.0),
+        gap_ends_s=[at_s for part in parts for at_s in part.gap_ends_s],
     )

@@ -84,12 +84,12 @@ class Turn:
 
 
 DEMO_CALL = (
-    Turn(Say("what time do you open on saturday")),
-    Turn(Say("i would like to book a table for four people at eight")),
-    Turn(Say("what is on the menu")),
-    Turn(Say("wait do you have vegetarian dishes"), After(Cue.INTO_REPLY, 2.0)),
-    Turn(Say("thank you goodbye")),
-    Turn(HangUp()),
+    Turn(Say("do you have vegetarian dishes")),
+    Turn(Say("i would like to book a table for five tomorrow at eight")),
+    Turn(Say("no i meant four people"), After(Cue.INTO_REPLY, 0.8)),
+    # Longer than from the announcement to what came of it, or the caller would speak in between.
+    Turn(Say("can i speak to a person please"), After(Cue.SILENCE, 2.0)),
+    Turn(HangUp(), After(Cue.SILENCE, 20.0)),
 )
 
 

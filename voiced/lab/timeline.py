@@ -26,6 +26,7 @@ ROW_S = 17.0
 """The most seconds in a row: 90 pixels to the second, room for words. Rows are of one length."""
 
 _CALLER, _AGENT, _ALARM, _INK, _FAINT = "#2563a8", "#c2620e", "#b3261e", "#24292f", "#8b949e"
+_DONE = "#2e7d32"
 _STAGES = ("#94a3b8", "#a78bfa", "#34a3a3", "#f2b134", "#d9667b")
 _COLUMN_S = 0.0125
 _FULL = 20_000
@@ -69,6 +70,8 @@ class Timeline:
     agent_words: Sequence[Span] = ()
     barge_ins: Mapping[float, str] = field(factory=dict)
     """Moment -> what to write there."""
+    moments: Mapping[float, str] = field(factory=dict)
+    """The same of what happened beside the words."""
 
     @property
     def duration_s(self) -> float:
@@ -135,11 +138,8 @@ def _row(ax: Axes, timeline: Timeline, start_s: float, stop_s: float) -> None:
     _words(ax, timeline.agent_words, -1.21, _AGENT)
     for answer in timeline.answers:
         _answer(ax, answer)
-    for at_s, label in timeline.barge_ins.items():
-        if start_s <= at_s < stop_s:
-            ax.plot([at_s, at_s], [-1.72, 1.5], color=_ALARM, linewidth=1.4, zorder=6)
-            side, shift = ("left", 0.06) if at_s < stop_s - 3 else ("right", -0.06)
-            ax.text(at_s + shift, -1.68, label, ha=side, color=_ALARM, weight="bold", zorder=7)
+    _marks(ax, timeline.barge_ins, _ALARM, -1.68)
+    _marks(ax, timeline.moments, _DONE, -1.68)
     ax.set_yticks([0.5, -0.5], ["caller", "agent"])
     for tick, colour in zip(ax.get_yticklabels(), (_CALLER, _AGENT), strict=True):
         tick.set(color=colour, fontweight="bold", fontsize=10)
@@ -159,6 +159,16 @@ def _turns(ax: Axes, turns: Sequence[Span], start_s: float, stop_s: float) -> No
         ax.axvspan(first, last, color=shade, linewidth=0, zorder=0)
         if last - first > 0.8:
             ax.text(first + 0.06, 1.54, turn.label, color=_FAINT, size=8.5, clip_on=True)
+
+
+def _marks(ax: Axes, moments: Mapping[float, str], colour: str, y: float) -> None:
+    """A line at each moment of the row, and its label on the side that has room."""
+    start_s, stop_s = ax.get_xlim()
+    for at_s, label in moments.items():
+        if start_s <= at_s < stop_s:
+            ax.plot([at_s, at_s], [-1.72, 1.5], color=colour, linewidth=1.4, zorder=6)
+            side, shift = ("left", 0.06) if at_s < stop_s - 3 else ("right", -0.06)
+            ax.text(at_s + shift, y, label, ha=side, color=colour, weight="bold", zorder=7)
 
 
 def _answer(ax: Axes, answer: Answer) -> None:
