@@ -20,7 +20,7 @@ _voiced() {
     say) words='--url --token --config --help' ;;
     transfer) words='--warm --url --token --config --help' ;;
     demo) words='--folder --stt --llm --tts --help' ;;
-    lab) words='--stt-port --tts-port --llm-port --stt-slots --tts-slots --stt-delay-steps --first-audio-ms --speed --first-token-ms --tokens-per-s --voice --ear --sentence --llm-log --help' ;;
+    lab) words='--stt-port --tts-port --llm-port --stt-slots --tts-slots --stt-delay-steps --first-audio-ms --speed --first-token-ms --tokens-per-s --bookings-port --voice --ear --sentence --llm-log --help' ;;
     phone) words='--say --wav --script --public-url --auth-token --folder --api-port --api-account --calls --from --to --answer --human --verdict --help' ;;
   esac
   case $command:${COMP_WORDS[COMP_CWORD - 1]} in

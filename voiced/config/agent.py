@@ -64,7 +64,8 @@ class Agent(Manner):
     languages: Mapping[str, str] = field(
         factory=dict,
         metadata=key(
-            "Language -> the agent that goes on with a caller who speaks it.",
+            "Language -> the agent that goes on with a caller who speaks it; where the ear tells, "
+            "which a `flux-*-multi` model does.",
             TEXT,
             names=LANGUAGE,
         ),
@@ -72,12 +73,17 @@ class Agent(Manner):
     history_tokens: int = field(
         default=6000,
         metadata=key(
-            "How much of the conversation the model is sent, about.",
+            "How much prompt and conversation the model is sent, about. Beyond that what was said "
+            "first is summed up; until it is, up to half as much again is sent.",
             between(500, 1_000_000, "tokens"),
         ),
     )
     remember: bool = field(
-        default=False, metadata=key("Whether it remembers a caller's earlier calls.")
+        default=False,
+        metadata=key(
+            "Whether it is told what the last call from the same number was about: its model sums "
+            "each call up when it is over."
+        ),
     )
     embeddings: str = field(
         default="",
@@ -100,7 +106,7 @@ class Agent(Manner):
         ),
     )
     pre_call: PreCall | None = field(
-        default=None, metadata=key("Whom voiced asks before the call is answered.")
+        default=None, metadata=key("Whom voiced asks who calls, while the call is connected.")
     )
     tool: tuple[HttpTool, ...] = field(default=(), metadata=key("Tools of its own."))
     intent: tuple[Intent, ...] = field(

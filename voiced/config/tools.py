@@ -165,14 +165,15 @@ class HttpTool:
     commit: bool = field(
         default=False,
         metadata=key(
-            "Whether it changes something, as a booking does: then it is announced first, by `say` "
-            "where the model does not."
+            "Whether it changes something, as a booking does: then it is used when the caller has "
+            "heard it announced, by `say` where the model does not, and goes on from there."
         ),
     )
     on_barge_in: OnBargeIn = field(
         default=OnBargeIn.CANCEL,
         metadata=key(
-            "What becomes of the request when the caller interrupts: it is given up, or goes on."
+            "What becomes of the request when the caller interrupts: it is given up, or goes on; "
+            "with `commit` it goes on in any case."
         ),
     )
     allow_private: bool = field(default=False, metadata=key(ALLOW_PRIVATE))
@@ -180,7 +181,7 @@ class HttpTool:
 
 @frozen(kw_only=True)
 class PreCall:
-    """Whom voiced asks when a call comes in, before it is answered. The request is signed as a
+    """Whom voiced asks who calls, while the carrier connects the call. The request is signed as a
     webhook's is.
     """
 
