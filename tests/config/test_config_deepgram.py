@@ -123,3 +123,12 @@ def test_deepgram_takes_no_others(key: str) -> None:
 def test_settings_that_contradict_themselves_cannot_be_made() -> None:
     with pytest.raises(ConfigError, match="flux"):
         DeepgramStt(model="nova-3", eot_threshold=0.7)
+
+
+@pytest.mark.parametrize("language", ["multi", "fr", "fr-CA"])
+def test_one_language_is_spoken_or_several_are(language: str) -> None:
+    assert settings(f'language = "{language}"').language == language
+
+
+def test_what_is_no_language_is_told() -> None:
+    assert "use a language tag, as in fr or pt-BR, or multi" in problems('language = "french!"')

@@ -155,8 +155,9 @@ PREFIX = matches(
 ABSOLUTE = Check(
     "a path that begins with /", lambda path: "" if path.is_absolute() else "it is a relative path"
 )
+LANGUAGE_TAG = r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*"
 LANGUAGE = matches(
-    r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*",
+    LANGUAGE_TAG,
     "it is not a language",
     "a language tag, as in fr, en or pt-BR",
 )

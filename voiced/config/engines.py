@@ -5,7 +5,7 @@ from typing import Any, ClassVar, get_args
 
 from attrs import field, frozen
 
-from voiced.config.declare import LANGUAGE, TEXT, between, key, matches, url
+from voiced.config.declare import LANGUAGE_TAG, TEXT, between, key, matches, url
 from voiced.config.llms import AnthropicLlm as AnthropicLlm
 from voiced.config.llms import OpenAiLlm as OpenAiLlm
 from voiced.config.secrets import Secret
@@ -52,6 +52,11 @@ class MoshiStt(AtUrl):
     )
 
 
+SPOKEN = matches(
+    f"multi|{LANGUAGE_TAG}", "it is not a language", "a language tag, as in fr or pt-BR, or multi"
+)
+
+
 @frozen(kw_only=True)
 class DeepgramStt(AtUrl):
     """Deepgram's live transcription."""
@@ -67,7 +72,12 @@ class DeepgramStt(AtUrl):
     model: str = field(
         default="nova-3", metadata=key("The model; a `flux-*` model uses `/v2/listen`.", TEXT)
     )
-    language: str = field(default="fr", metadata=key("The language that is spoken.", LANGUAGE))
+    language: str = field(
+        default="fr",
+        metadata=key(
+            "The language that is spoken; `multi`: several, and each word tells which.", SPOKEN
+        ),
+    )
     keyterms: tuple[str, ...] = field(
         default=(),
         metadata=key(
