@@ -3,16 +3,22 @@
 import os
 import re
 import socket
+import struct
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 import trio
+from daemon_process import LAUNCH
 
 from voiced import __version__, cli, daemon
 from voiced.audio import wavfile
 from voiced.client.speak import Keep, Text
+from voiced.daemon import port
+from voiced.ops.presence import Presence, Sign
 
 OURS = ("run", "config", "check", "speak", "hear", "demo", "lab", "phone")
 MINIMAL = """
@@ -89,6 +95,124 @@ def test_every_problem_of_a_configuration_is_told(
     told = capsys.readouterr().err
     assert all(key in told for key in ("server.port", "server.hots", "server.max_calls"))
     assert "Traceback" not in told
+
+
+# --- a wrong configuration, and who waits at systemd's socket -------------------------------------
+
+
+ASKS = b"POST /twilio/after HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na=b"
+
+
+@pytest.fixture
+def shared() -> Iterator[socket.socket]:
+    """voiced.socket's."""
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as there:
+        yield there
+
+
+@contextmanager
+def waiting(there: socket.socket, count: int) -> Iterator[list[socket.socket]]:
+    """Guests whom nobody has let in yet; every second one says nothing."""
+    with ExitStack() as stack:
+        guests = [socket.create_connection(there.getsockname(), 5) for _ in range(count)]
+        for number, guest in enumerate(guests):
+            stack.enter_context(guest)
+            if number % 2:
+                guest.sendall(ASKS)
+        yield guests
+
+
+def activated(config: Path, there: socket.socket) -> "subprocess.CompletedProcess[str]":
+    """`voiced run` of a wrong configuration, with a socket of systemd's."""
+    config.write_text(config.read_text() + "[server]\nport = 0\n")
+    given = there.fileno()
+    command = [sys.executable, "-m", "voiced", "run", "--config", str(config)]
+    return subprocess.run(
+        [sys.executable, "-c", LAUNCH, str(given), *command], check=False, capture_output=True,
+        text=True, timeout=30, pass_fds=[given], env={**os.environ, "LISTEN_FDS": "1"},
+    )  # fmt: skip
+
+
+def rest(guest: socket.socket) -> bytes:
+    """All that comes until the other side ends."""
+    parts = []
+    while part := guest.recv(4096):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def is_empty(there: socket.socket) -> bool:
+    there.settimeout(0)
+    try:
+        there.accept()[0].close()
+    except BlockingIOError:
+        return True
+    return False
+
+
+def test_who_waits_for_a_daemon_of_a_wrong_configuration_is_turned_away(
+    config: Path, shared: socket.socket
+) -> None:
+    with waiting(shared, 200) as guests:
+        done = activated(config, shared)
+        assert (done.returncode, done.stderr.count("server.port")) == (78, 1)
+        assert is_empty(shared), "systemd would start it again, for them"
+        for guest in guests:
+            head, _, body = rest(guest).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+            assert head.endswith(b"\r\nconnection: close")
+            assert body == b""
+
+
+def test_nobody_is_turned_away_from_another_daemon(config: Path, shared: socket.socket) -> None:
+    """An upgrade that fails: the old one serves the same socket."""
+    other = Presence([shared.fileno()])
+    other.show(Sign.ALIVE)
+    with waiting(shared, 1):
+        assert activated(config, shared).returncode == 78
+        assert not is_empty(shared)
+    other.hide(*Sign)
+
+
+def test_a_socket_that_cannot_be_hides_no_problem(config: Path) -> None:
+    with socket.socket() as deaf:
+        done = activated(config, deaf)
+    assert done.returncode == 78
+    assert "server.port" in done.stderr
+
+
+def test_turning_away_has_an_end(shared: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(port, "MAX_AWAY", 3)
+    monkeypatch.setattr(port, "AWAY_S", -1.0)
+    monkeypatch.setattr(port, "listeners_from", lambda environ, pid: [shared])
+    shared.settimeout(0)
+    with waiting(shared, 4):
+        port.turn_away()
+        assert not is_empty(shared)
+        assert is_empty(shared)
+
+
+def test_who_speaks_late_is_answered_all_the_same(
+    shared: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port, "listeners_from", lambda environ, pid: [shared])
+    shared.settimeout(0)
+    with waiting(shared, 1) as (guest,):
+        monkeypatch.setattr(port.time, "sleep", lambda seconds: guest.sendall(ASKS))
+        port.turn_away()
+        assert rest(guest).startswith(b"HTTP/1.1 503 ")
+
+
+def test_a_guest_that_has_gone_costs_nothing(
+    shared: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port, "listeners_from", lambda environ, pid: [shared])
+    shared.settimeout(0)
+    with waiting(shared, 2) as (gone, there):
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.close()  # a reset
+        port.turn_away()
+        assert rest(there).startswith(b"HTTP/1.1 503 ")
 
 
 @pytest.mark.parametrize("command", ["run", "config"])

@@ -1,17 +1,22 @@
 """The daemon from start to stop, on real loopback sockets, with pretended engines."""
 
+import logging
 import socket
 from pathlib import Path
 
+import httpx
 import pytest
 import trio
-from daemon_stage import engine_set, running, settings, stop
+from daemon_stage import TOKEN, Running, engine_set, running, settings, stop
 
 from voiced import daemon
 from voiced.call import editions
+from voiced.daemon import life
 from voiced.engines.build import EngineSet
 from voiced.errors import StartupError
 from voiced.lab.phone_record import Ended
+from voiced.lab.phone_wire import sign
+from voiced.records.recorder import Recorder
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +105,39 @@ async def test_records_that_cannot_be_read_keep_no_call_away(
         stop()
         await there.stopped.wait()
     assert "what the run before left behind is not known" in caplog.text
+
+
+async def dialled(there: Running) -> str:
+    """The answer to the end of a transfer that is none of this daemon's."""
+    url = f"http://127.0.0.1:{there.settings.server.port}/twilio/dialled"
+    form = {"CallSid": "CA" + "9" * 32, "DialCallStatus": "busy"}
+    headers = {"X-Twilio-Signature": sign(TOKEN, url, form)}
+    async with httpx.AsyncClient() as twilio:
+        answer = await twilio.post(url, data=form, headers=headers)
+    assert answer.status_code == 200
+    return answer.text
+
+
+async def test_a_transfer_that_is_not_on_record_is_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "voiced.daemon"):
+        async with running(settings(tmp_path)) as there:
+            assert "<Hangup" in await dialled(there)
+            stop()
+            await there.stopped.wait()
+    assert caplog.text.count("the carrier asks about a call that is over") == 1
+
+
+async def test_records_that_hang_keep_the_carrier_waiting_for_a_moment_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(recorder: Recorder) -> None:
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(life, "LOOK_UP_S", 0.05)
+    monkeypatch.setattr(Recorder, "flush", hang)
+    async with running(settings(tmp_path)) as there:
+        assert "<Hangup" in await dialled(there)
+        stop()
+        await there.stopped.wait()

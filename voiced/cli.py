@@ -26,6 +26,7 @@ from voiced.client.route import route
 from voiced.client.run import ApiCommand, on, until_interrupted
 from voiced.client.speak import Keep, Text, speak
 from voiced.config import Settings, load, locate, render
+from voiced.daemon.port import turn_away
 from voiced.dialog.events import SpeechStarted, SpeechStopped
 from voiced.errors import ConfigError, VoicedError
 from voiced.lab import commands as lab
@@ -69,7 +70,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    settings = _settings(arguments)
+    try:
+        settings = _settings(arguments)
+    except ConfigError:
+        turn_away()  # nobody is answered before it is mended
+        raise
     logs.set_up(settings.log, LogFormat(arguments.log_format))
     for warning in settings.warnings:
         log.warning("%s", warning)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Boots a fresh Debian or Ubuntu with systemd, and takes the package through its life: install, a call,
-# reload, a wedged daemon, a killed one, a stop with a call, upgrades, a broken one and a way back, with
-# calls and transfers under way, removal and purge. As root, with CAP_SYS_ADMIN:
+# reload, a wrong configuration, a wedged daemon, a killed one, a stop with a call, upgrades, a broken one
+# and a way back, with calls and transfers under way, removal and purge. As root, with CAP_SYS_ADMIN:
 #   apt-get install mmdebstrap systemd-container
 #   booted.sh SUITE FOLDER                         SUITE: bookworm, trixie, noble
 # FOLDER has new.deb, what is tried; and, or there are no upgrades, old.deb, broken.deb and later.deb:
@@ -151,6 +151,28 @@ reloads() {
   inside systemctl reload voiced
 }
 
+# Who comes meanwhile is turned away, by few starts; and when it is mended, it is.
+outlives_a_wrong_configuration() {
+  local before after began
+  before=$(refusals)
+  echo 'port = nonsense [' >>"$root/etc/voiced/voiced.toml"
+  ! inside systemctl restart voiced 2>/dev/null || fail "it starts with a wrong configuration"
+  inside bash -c "for i in {1..200}; do curl -s -m 10 -o /dev/null -w '%{http_code}\n' http://127.0.0.1:$port/healthz & done; wait" \
+    >"$work/refused"
+  is "$(sort -u "$work/refused")" 503 "what is answered with a wrong configuration"
+  within 10 "the end of the last start" is_now voiced failed
+  after=$(refusals)
+  figure "a wrong configuration: starts for 200 requests at once" "$((after - before - 1))"
+  ((after - before <= 20)) || fail "it is started again and again"
+  is "$(state voiced.socket)" active "voiced.socket"
+  inside sed -i '/nonsense/d' /etc/voiced/voiced.toml
+  began=$(now)
+  inside systemctl restart voiced
+  figure "systemctl restart when it is mended" "$(since "$began")"
+  is "$(inside curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:$port/healthz)" 200 healthz
+}
+refusals() { journal -u voiced -o cat | grep -c 'status=78' || true; }
+
 # Its loop stands still, as in a bug: a signal's handler that never returns. With a shorter interval.
 outlives_a_wedge() {
   mkdir -p "$root/usr/local/lib" "$root/etc/systemd/system/voiced.service.d"
@@ -253,6 +275,7 @@ step has_secrets
 step serves_a_call
 step is_small
 step reloads
+step outlives_a_wrong_configuration
 step outlives_a_wedge
 step outlives_a_kill
 step drains

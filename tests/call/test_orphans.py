@@ -4,7 +4,7 @@ import time
 
 import pytest
 import trio
-from call_desk import AFTER, SID, Desk
+from call_desk import AFTER, SID, Desk, FakeCall, at_work
 from trio.testing import MockClock
 
 from voiced.call.afterwards import FETCH_S, Connect, Dial, HangUp
@@ -15,7 +15,7 @@ from voiced.dialog.history import Ending, Role
 from voiced.dialog.parting import Phrase
 from voiced.errors import CallGone, CarrierError
 from voiced.records.model import Direction, OpenCall, Said
-from voiced.wire.twilio_callback import DialResult
+from voiced.wire.twilio_callback import CallProgress, DialResult
 from voiced.wire.twilio_rest import CallResource
 
 SAID = (
@@ -24,9 +24,9 @@ SAID = (
 )
 
 
-def left_behind(status: str) -> OpenCall:
+def left_behind(status: str, sid: str = SID) -> OpenCall:
     return OpenCall(
-        SID, Direction.INBOUND, "default", "+33612345678", "+33123456789", status,
+        sid, Direction.INBOUND, "default", "+33612345678", "+33123456789", status,
         time.time() - 100, {}, SAID, 2,
     )  # fmt: skip
 
@@ -38,10 +38,14 @@ def resource(status: str) -> CallResource:
     )  # fmt: skip
 
 
+def orphans_of(desk: Desk) -> Orphans:
+    board = Switchboard(desk.register, lambda parties: None, desk.errands)  # type: ignore[arg-type, return-value]
+    return Orphans(board, desk.carrier, desk.errands)  # type: ignore[arg-type]
+
+
 async def settle(desk: Desk, kept: str, found: str) -> Entry:
     """Adopts a call that the records have in one state, and the carrier in another."""
-    board = Switchboard(desk.register, lambda parties: None, desk.errands)  # type: ignore[arg-type, return-value]
-    orphans = Orphans(board, desk.carrier, desk.errands)  # type: ignore[arg-type]
+    orphans = orphans_of(desk)
     desk.carrier.found = lambda sid: resource(found)
     (entry,) = orphans.adopt([left_behind(kept)])
     async with trio.open_nursery() as nursery:
@@ -128,8 +132,98 @@ async def test_without_an_account_it_is_closed(autojump_clock: MockClock) -> Non
 
 async def test_the_carrier_may_ask_before_we_have(autojump_clock: MockClock) -> None:
     desk = Desk()
-    board = Switchboard(desk.register, lambda parties: None, desk.errands)  # type: ignore[arg-type, return-value]
-    (entry,) = Orphans(board, desk.carrier, desk.errands).adopt([left_behind("live")])  # type: ignore[arg-type]
+    (entry,) = orphans_of(desk).adopt([left_behind("live")])
     step = await desk.afterwards.next(SID, "in-progress")
     assert step == Connect(entry)
     assert not isinstance(step, Dial | HangUp)
+
+
+# --- put through by a daemon that is gone ---------------------------------------------------------
+
+
+def inheriting(desk: Desk, *calls: OpenCall) -> Orphans:
+    """These are open, and the carrier asks about them."""
+    orphans = orphans_of(desk)
+
+    async def inherit(sid: str, at: str) -> None:
+        await trio.lowlevel.checkpoint()
+        orphans.inherit(sid, calls)
+
+    desk.afterwards.inherit = inherit
+    return orphans
+
+
+async def test_a_transfer_of_a_daemon_that_is_gone_comes_back_with_what_was_said(
+    autojump_clock: MockClock,
+) -> None:
+    desk = await at_work()
+    inheriting(desk, left_behind("live", "CA1"), left_behind("transferring"))
+    await desk.afterwards.meet(SID, "0123abcd")
+    entry = desk.register.calls[SID]
+    assert desk.afterwards.dialled(SID, DialResult("no-answer", None)) == Connect(entry)
+    assert (entry.opening, entry.past and entry.past.turns) == (Phrase.TRANSFER_FAILED, 2)
+    assert list(desk.register.calls) == [SID]
+    assert desk.carrier.asked == []
+
+
+@pytest.mark.parametrize("by", ["dialled", "progress"])
+async def test_one_that_was_taken_is_closed_once(autojump_clock: MockClock, by: str) -> None:
+    """Its end may not be on record yet when the carrier tells of it again."""
+    desk = await at_work()
+    inheriting(desk, left_behind("transferring"))
+    for _ in range(2):
+        await desk.afterwards.meet(SID, "")
+        if by == "dialled":
+            assert desk.afterwards.dialled(SID, DialResult("completed", 5)) == HangUp()
+        else:
+            desk.afterwards.progress("", CallProgress(SID, "completed", None, 9, None, ""))
+    assert desk.journal.ends == ["transferred"]
+
+
+@pytest.mark.parametrize("status", ["live", "lost", "ringing", "queued"])
+async def test_only_what_was_put_through_is_inherited(
+    autojump_clock: MockClock, status: str
+) -> None:
+    desk = await at_work()
+    assert not inheriting(desk).inherit(SID, [left_behind(status)])
+    assert dict(desk.register.calls) == {}
+
+
+async def test_a_call_of_our_own_is_none_of_another_s(autojump_clock: MockClock) -> None:
+    desk = await at_work()
+    orphans = inheriting(desk, left_behind("transferring"))
+    entry = desk.live()
+    await desk.afterwards.meet(SID, "0123abcd")
+    assert not orphans.inherit(SID, [left_behind("transferring")])
+    assert desk.register.calls[SID] is entry
+
+
+async def test_without_an_heir_an_unknown_call_stays_unknown(autojump_clock: MockClock) -> None:
+    desk = await at_work()
+    await desk.afterwards.meet(SID, "0123abcd")
+    assert desk.afterwards.dialled(SID, DialResult("completed", 5)) == HangUp()
+    assert desk.journal.records == []
+
+
+async def test_the_inherited_are_remembered_up_to_a_bound(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voiced.call.orphans.REMEMBERED", 1)
+    desk = await at_work()
+    orphans = orphans_of(desk)
+    for sid in ("CA1", "CA2", "CA1"):
+        assert orphans.inherit(sid, [left_behind("transferring", sid)])
+        desk.register.close(desk.register.calls[sid], "transferred")
+    assert not orphans.inherit("CA1", [left_behind("transferring", "CA1")])
+
+
+async def test_one_that_came_back_and_is_lost_is_fetched_back(autojump_clock: MockClock) -> None:
+    """Nothing had been asked of the carrier about a transfer."""
+    desk = Desk()
+    entry = await settle(desk, "transferring", "in-progress")
+    desk.afterwards.dialled(SID, DialResult("busy", None))
+    desk.register.connected(entry, FakeCall())  # type: ignore[arg-type]
+    desk.over(entry, "socket-lost")
+    entry.until = trio.current_time()
+    desk.afterwards.sweep()
+    assert entry.fetching

@@ -121,5 +121,5 @@ async def test_where_there_is_no_table_another_is_offered_and_booked(tmp_path: P
     ]
     assert [booking.wish.time for booking in lab.bookings.book] == ["13:00"]
     tools = [each["detail"] for each in record["timeline"]["events"] if each["kind"] == "tool"]
-    assert [each["status"] for each in tools] == ["http-error", "ok"]
+    assert [each["status"] for each in tools] == ["denied", "ok"]
     assert record["extraction"]["fields"]["time"] == {"value": "13:00", "words": "one"}

@@ -163,7 +163,7 @@ async def test_the_body_of_a_servers_own_error_is_not_told(autojump_clock: objec
 async def test_a_refusal_says_why(autojump_clock: object, status: int) -> None:
     body = b'{"message": "no table left", "free": ["21:00"]}'
     outcome = await told(answer(body, "application/problem+json", status))
-    assert outcome.status == "http-error"
+    assert outcome.status == "denied"
     assert json.loads(outcome.result) == {
         "error": f"HTTP {status}",
         "answer": {"message": "no table left", "free": ["21:00"]},

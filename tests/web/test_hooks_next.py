@@ -187,6 +187,31 @@ async def test_the_end_of_a_transfer_that_there_was_not_is_the_end(stage: str) -
         assert await dialled(open_house, "busy") == HUNG_UP
 
 
+@pytest.mark.parametrize("at", ["", "0123abcd"])
+async def test_a_transfer_that_nobody_knows_is_asked_for_by_its_daemon_s_name(at: str) -> None:
+    """Another daemon may have put it through, and be gone."""
+    path = f"?at={at}" if at else ""
+    over = {"SequenceNumber": "3", "CallStatus": "completed"}
+    async with house() as open_house:
+        asked = []
+
+        async def inherit(sid: str, name: str) -> None:
+            await trio.lowlevel.checkpoint()
+            asked.append((sid, name))
+
+        open_house.desk.afterwards.inherit = inherit
+        form = GOES_ON | {"DialCallStatus": "busy"}
+        assert await twiml(open_house, webhook(f"{DIALLED}{path}", form)) == HUNG_UP
+        assert asked == [(CALL, at)]
+        for told_of in (GOES_ON, GOES_ON | over):
+            status, _ = await told(open_house, webhook(f"{STATUS}{path}", told_of))
+            assert status == 204
+        assert asked == [(CALL, at)] * 2
+        live(open_house)
+        await told(open_house, webhook(f"{STATUS}{path}", GOES_ON | over))
+        assert len(asked) == 2
+
+
 @pytest.mark.parametrize("given", [{}, {"DialCallStatus": ""}, {"DialCallStatus": "eaten"}])
 async def test_a_dial_that_tells_no_status_is_a_bad_request(given: dict[str, str]) -> None:
     async with house() as open_house:

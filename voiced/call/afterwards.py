@@ -1,6 +1,7 @@
 """What becomes of a call when the carrier asks, or tells: judgements on the register's entries."""
 
 import logging
+from collections.abc import Awaitable, Callable
 
 import trio
 from attrs import frozen
@@ -47,6 +48,14 @@ class HangUp:
 
 Next = Connect | Dial | HangUp
 
+Inherit = Callable[[str, str], Awaitable[None]]
+"""Is told of a call that is not known here, and of the name by which the carrier came (""): puts
+it into the register, if it is one of a daemon that is gone."""
+
+
+async def _no_heir(_sid: str, _at: str) -> None:
+    await trio.lowlevel.checkpoint()
+
 
 class Afterwards:
     """Where each call goes next."""
@@ -54,6 +63,14 @@ class Afterwards:
     def __init__(self, register: Register, errands: Errands) -> None:
         self._register = register
         self._errands = errands
+        self.inherit: Inherit = _no_heir
+
+    async def meet(self, sid: str, at: str) -> None:
+        """To be awaited before `dialled`, and before `progress` of an end: the transfer may have
+        been another daemon's. `at`: the name in the address that the carrier asked."""
+        await trio.lowlevel.checkpoint()
+        if sid not in self._register.calls:
+            await self.inherit(sid, at)
 
     async def next(self, sid: str, call_status: str) -> Next:
         """The stream of this call is over, and the carrier asks what to do."""

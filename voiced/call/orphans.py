@@ -1,10 +1,13 @@
-"""The calls that a crash left behind: at start, each is fetched back, let be, or ended.
+"""The calls that another run left behind.
 
-The records know them; the carrier knows which of them still live.
+Those of a crash: at start, each is fetched back, let be, or ended. The records know them; the
+carrier knows which of them still live. And those that a daemon had put through before another took
+its place: nothing is done about them until the carrier asks.
 """
 
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,7 +17,7 @@ from voiced.call.afterwards import FETCH_S
 from voiced.call.chronicle import unsaid
 from voiced.call.errands import Errands
 from voiced.call.parties import Entry, Parties, Stage
-from voiced.call.register import TRANSFER_S
+from voiced.call.register import REMEMBERED, TRANSFER_S
 from voiced.call.switchboard import Switchboard
 from voiced.carrier.twilio import Carrier
 from voiced.dialog.manners import Past
@@ -34,10 +37,28 @@ class Orphans:
         self._switchboard = switchboard
         self._carrier = carrier
         self._errands = errands
+        self._inherited: OrderedDict[str, None] = OrderedDict()
 
     def adopt(self, calls: Sequence[OpenCall]) -> list[Entry]:
         """Puts them into the register, before the carrier can ask about them."""
         return [self._adopt(call) for call in calls]
+
+    def inherit(self, sid: str, calls: Sequence[OpenCall]) -> bool:
+        """Puts this one of the open calls into the register, if it was put through.
+
+        False where it was not, or is here already; so is one whose end is not on record yet.
+        """
+        for call in calls:
+            if (call.sid, call.status) == (sid, "transferring") and self._is_new(sid):
+                self._inherited[sid] = None
+                if len(self._inherited) > REMEMBERED:
+                    self._inherited.popitem(last=False)
+                self._adopt(call)
+                return True
+        return False
+
+    def _is_new(self, sid: str) -> bool:
+        return sid not in self._switchboard.register.calls and sid not in self._inherited
 
     def _adopt(self, call: OpenCall) -> Entry:
         parties = Parties(
@@ -55,7 +76,8 @@ class Orphans:
             past=Past(tuple(unsaid(each) for each in call.said), call.turns, began),
             since=call.opened_at,
             streams=1,
-            fetching=trio.CancelScope(),  # it is asked for in `settle`, and once is enough
+            # The lost are asked for in `settle`, and once is enough.
+            fetching=None if transferring else trio.CancelScope(),
             turns=sum(each.role == "caller" for each in call.said),
         )
         self._switchboard.restore(entry)

@@ -30,7 +30,7 @@ from voiced.records.delivery import Deliverer, webhook_client
 from voiced.records.model import OpenCall
 from voiced.records.outbox import StoredOutbox
 from voiced.records.retention import keep_tidy
-from voiced.records.store import StoreError
+from voiced.records.store import Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,9 @@ next, and has to be told."""
 
 ERRANDS_S: Final = 5.0
 """For the requests to the carrier that are."""
+
+LOOK_UP_S: Final = 2.0
+"""For what the records know of a call, while the carrier waits for our answer."""
 
 
 async def run(
@@ -97,13 +100,14 @@ class _Run:
                     nursery.start_soon(self._serve, standing, renewal, asked)
                     started()
                     await self.orders.stop.wait()
-                    await self._drain(house, standing)
+                    await self._drain(house, standing, nursery)
                     nursery.cancel_scope.cancel(reason="stopped")
                 records.cancel_scope.cancel(reason="stopped")
 
     async def _begin(self, house: House, posting: httpx.AsyncClient, nursery: trio.Nursery) -> None:
         """What there is to begin but once."""
         orphans = house.orphans.adopt(await self._left_behind(house))
+        house.afterwards.inherit = partial(self._inherit, house)
         _start(house, posting, nursery)
         if within_s := watchdog_s(os.environ, os.getpid()):
             pacers, knock = partial(_pacers, house), self.port.knock
@@ -118,6 +122,18 @@ class _Run:
             return ()
         return await _open_calls(house)
 
+    async def _inherit(self, house: House, sid: str, at: str) -> None:
+        """A call that nobody has here is ours from now on, if a daemon that is gone had put it
+        through: that one did not wait for it, and `_left_behind` need not have seen it."""
+        if not await self.port.is_gone(at):
+            return
+        calls: Sequence[OpenCall] = ()
+        with trio.move_on_after(LOOK_UP_S):
+            await house.recorder.flush()  # its end may have been ours, a moment ago
+            calls = await _open_calls(house, partial(_if_put_through, sid))
+        if not house.orphans.inherit(sid, calls):
+            log.debug("the carrier asks about a call that is over", extra={"fields": {"call": sid}})
+
     async def _serve(self, standing: Standing, renewal: Renewal, asked: trio.Event) -> None:
         """Gets ready, and reads the configuration again when told to; until an order to stop."""
         with self.orders.service:
@@ -130,7 +146,7 @@ class _Run:
                 if self.reload:
                     await renewal.renew(self.reload)
 
-    async def _drain(self, house: House, standing: Standing) -> None:
+    async def _drain(self, house: House, standing: Standing, nursery: trio.Nursery) -> None:
         switchboard = house.switchboard
         switchboard.drain()
         log.info("draining", extra={"fields": {"calls": len(switchboard.live)}})
@@ -142,17 +158,25 @@ class _Run:
             switchboard.close_all("shutdown")
             with trio.move_on_after(GOODBYE_S):
                 await switchboard.register.wait_quiet()
-            self.port.serving.cancel(reason="the last call is over")  # no guest behind the last
+            await self.port.close(house, nursery)
             with trio.move_on_after(ANSWERS_S):
                 await house.listening.exchanges.wait_idle()
             with trio.move_on_after(ERRANDS_S):
                 await house.errands.busy.wait_idle()
 
 
-async def _open_calls(house: House) -> Sequence[OpenCall]:
+def _if_put_through(sid: str, store: Store) -> Sequence[OpenCall]:
+    """The open calls, where this is one of them. Most that are asked for are over: one is read."""
+    call = store.call(sid)
+    return store.open_calls() if call and call["status"] == "transferring" else ()
+
+
+async def _open_calls(
+    house: House, query: Callable[[Store], Sequence[OpenCall]] = Store.open_calls
+) -> Sequence[OpenCall]:
     """What the run before left behind; whose agent is gone, the default one takes."""
     try:
-        calls = await house.recorder.read(lambda store: store.open_calls())
+        calls = await house.recorder.read(query)
     except StoreError as error:
         log.error("what the run before left behind is not known: %s", error)
         return ()

@@ -64,7 +64,7 @@ STAGES: Final = ("queued", "ringing", "awaited", "live", "lost", "parting", "tra
 ENDINGS: Final = ("heard", "cut", "abandoned", "withdrawn", "empty", "failed", "hung-up")
 TOOL_ENDS: Final = (
     "ok", "refused", "cancelled", "timeout", "unreachable", "broken", "private-address", "redirect",
-    "http-error", "unreadable", "too-long", "unfit",
+    "denied", "http-error", "unreadable", "too-long", "unfit",
 )  # fmt: skip
 EXTRACTED: Final = ("complete", "partial", "failed", "empty")
 PARTS: Final = ("turn_ended", "asked", "first_token", "first_audio", "first_frame")

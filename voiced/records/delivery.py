@@ -21,13 +21,12 @@ import httpx
 import trio
 from attrs import frozen
 
-from voiced import __version__
 from voiced.config import Webhook
 from voiced.errors import VoicedError
-from voiced.ops.publicnet import SENDING_FAULTS, direct_client, kind_of, pin
+from voiced.ops.publicnet import SENDING_FAULTS, direct_client, kind_of
 from voiced.records.model import Delivery
 from voiced.records.outbox import Outbox
-from voiced.records.signing import HEADER, sign
+from voiced.records.posting import signed_request
 
 log = logging.getLogger(__name__)
 
@@ -230,7 +229,8 @@ class Deliverer:
         outcome = Outcome(error="timeout")
         try:
             with trio.move_on_after(ATTEMPT_S):
-                request = await _request(webhook, delivery, self._wall())
+                told = (delivery.event, delivery.event_id, delivery.body)
+                request = await signed_request(webhook, *told, self._wall())
                 response = await self._http.send(request, stream=True, follow_redirects=False)
                 try:
                     retry_after = response.headers.get("Retry-After", "").strip()
@@ -242,29 +242,6 @@ class Deliverer:
         except SENDING_FAULTS as error:
             return outcome if outcome.status else Outcome(error=kind_of(error))
         return outcome
-
-
-async def _request(webhook: Webhook, delivery: Delivery, now: float) -> httpx.Request:
-    """What is sent: made without the client, whose headers and cookies are not for all.
-
-    Raises:
-        PrivateAddress, OSError, UnicodeError: as `pin`.
-    """
-    url, extensions = httpx.URL(webhook.url), {}
-    headers = {
-        "Host": url.netloc.decode("ascii"),
-        "Content-Type": "application/json",
-        "User-Agent": f"voiced/{__version__}",
-        "Voiced-Event": delivery.event,
-        "Voiced-Delivery": delivery.event_id,
-        # A connection is verified for one name; the next name may have the same address.
-        "Connection": "close",
-    }
-    if webhook.secret is not None:
-        headers[HEADER] = sign(webhook.secret.reveal(), delivery.body, now)
-    if not webhook.allow_private:
-        url, extensions["sni_hostname"] = await pin(url)
-    return httpx.Request("POST", url, headers=headers, content=delivery.body, extensions=extensions)
 
 
 async def _skim(response: httpx.Response) -> None:

@@ -95,9 +95,8 @@ async def _refusal(url: httpx.URL, response: httpx.Response) -> Told:
         body = await _read(response, MAX_ANSWER)
         try:
             answer = _json(body or b"")
-            return Told(
-                Status.HTTP_ERROR, compact({"error": f"HTTP {code}", "answer": answer}), detail
-            )
+            told = compact({"error": f"HTTP {code}", "answer": answer})
+            return Told(Status.DENIED, told, detail)
         except (WireError, RecursionError):
             pass
     return Told(Status.HTTP_ERROR, _http_error(code), detail)

@@ -40,6 +40,8 @@ class Status(StrEnum):
     request may have been carried out."""
     PRIVATE_ADDRESS = "private-address"
     REDIRECT = "redirect"
+    DENIED = "denied"
+    """It works, and says no: HTTP 4xx with JSON that says why, such as a table that is taken."""
     HTTP_ERROR = "http-error"
     UNREADABLE = "unreadable"
     TOO_LONG = "too-long"

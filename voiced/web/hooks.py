@@ -52,10 +52,12 @@ _CALL_SID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @frozen
 class Form:
-    """The fields of a webhook that Twilio signed; `ours` is the name that we gave the call."""
+    """The fields of a webhook that Twilio signed; `ours` is the name that we gave the call, `at`
+    that of the daemon that wanted to be asked."""
 
     fields: Mapping[str, list[str]]
     ours: str
+    at: str
 
     def first(self, name: str) -> str:
         """The first value of a field; "" where there is none."""
@@ -119,7 +121,7 @@ class Hooks:
             if others is not None:
                 log.warning(UNSIGNED, extra={"fields": {"path": request.path, "others": others}})
             abort(HTTPStatus.FORBIDDEN)
-        return Form(fields, request.args.get("call", ""))
+        return Form(fields, request.args.get("call", ""), request.args.get("at", ""))
 
     # --- a call rings ---------------------------------------------------------------------------
 
@@ -172,6 +174,7 @@ class Hooks:
         result = parse_dial(form.fields)
         if result is None:
             abort(HTTPStatus.BAD_REQUEST)
+        await self.door.afterwards.meet(form.sid, form.at)
         return self._next(self.door.afterwards.dialled(form.sid, result), form)
 
     def _next(self, step: next_steps.Next, form: Form) -> Response:
@@ -209,6 +212,8 @@ class Hooks:
         await trio.lowlevel.checkpoint()
         match parse_callback(form.fields):
             case CallProgress() as progress:
+                if progress.status == "completed":
+                    await self.door.afterwards.meet(progress.call_sid, form.at)
                 self.door.afterwards.progress(form.ours, progress)
             case MachineVerdict() as verdict:
                 self.door.afterwards.verdict(verdict)
