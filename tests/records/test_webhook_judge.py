@@ -74,8 +74,10 @@ def test_it_takes_no_more_than_ten_lines() -> None:
 
 
 def test_each_event_has_a_full_example() -> None:
-    examples = {each["event"]: each for each in map(json.loads, blocks("json"))}
+    requests = [each for each in map(json.loads, blocks("json")) if "event" in each]
+    examples = {each["event"]: each for each in requests if each["event"] in EVENTS}
     assert tuple(examples) == EVENTS
+    assert len(requests) == len(EVENTS) + 1  # and what is sent before a call
     for example in examples.values():
         assert set(example["call"]) == CALL
         assert {"id", "event", "created_at", "call"} <= set(example)
