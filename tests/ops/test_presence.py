@@ -217,7 +217,20 @@ def test_the_names_of_strangers_are_bounded_and_must_be_names(
         for name in [*names, "short", "far-too-long-a-name", "0000000a/x"]:
             door = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
             door.bind(f"\0voiced/{inode}/door/{name}")
+            door.listen()
         assert list(two[0].neighbours()) == names[:MAX_NEIGHBOURS]
+
+
+def test_a_door_that_is_shut_is_nobodys(two: tuple[Presence, Presence]) -> None:
+    ours, theirs = two
+    door = theirs.open_door()
+    assert door
+    caller = ours.reach(theirs.name)
+    assert caller
+    inside, _ = door.accept()
+    with caller, inside:
+        door.close()
+        assert list(ours.neighbours()) == []
 
 
 def test_without_the_kernels_list_there_are_none(

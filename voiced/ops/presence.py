@@ -35,6 +35,9 @@ BACKLOG: Final = 128
 MAX_NEIGHBOURS: Final = 16
 """Names are anybody's to take, so there may be more of them than daemons."""
 
+LISTENS: Final = "00010000"
+"""The flags of a socket that takes connections. Source: Linux, `__SO_ACCEPTCON`."""
+
 SOCKETS: Final = "/proc/self/net/unix"
 """The kernel's list of Unix sockets. Source: proc(5), `/proc/net/unix`."""
 
@@ -94,7 +97,8 @@ class Presence:
         """
         with suppress(OSError):
             listed = Path(SOCKETS).read_text(errors="replace") if self._inode else ""
-            names = set(re.findall(rf"@voiced/{self._inode}/door/([0-9a-f]{{8}})$", listed, re.M))
+            door = rf"^.* {LISTENS} .* @voiced/{self._inode}/door/([0-9a-f]{{8}})$"
+            names = set(re.findall(door, listed, re.M))  # a guest inside has the door's name too
             return sorted(names - {self.name})[:MAX_NEIGHBOURS]
         return ()
 
