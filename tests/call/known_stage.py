@@ -166,7 +166,7 @@ async def reception(
         there = Reception(
             agents, records, crm, line, desk, editions, enquiries, memory, chores, board, nursery
         )
-        nursery.start_soon(chores.run)
+        nursery.start_soon(chores.run)  # noqa: ASYNC113  # we wait until it has
         await trio.testing.wait_all_tasks_blocked()
         yield there
         nursery.cancel_scope.cancel()

@@ -520,6 +520,20 @@ async def test_a_tool_that_fails_is_the_models_to_explain(
     assert "a tool failed: the tool's server" in caplog.messages
 
 
+async def test_a_server_that_says_no_has_not_failed(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    look = FakeTool(result='{"error": "HTTP 409"}', status=Status.DENIED)
+    llm = FakeLlm([Uses("look", says="One moment"), "At nine then"])
+    async with on_the_line(Line(llm=llm, toolbox=desk(look))) as line:
+        await line.answer()
+        await line.says("is there a table")
+        await line.answer()
+        assert line.ear[-3:] == ["At", "nine", "then"]
+    assert [each["status"] for each in used(line)] == ["denied"]
+    assert "failed" not in caplog.text
+
+
 async def test_a_model_that_breaks_behind_a_tool_is_apologised_for(
     autojump_clock: MockClock,
 ) -> None:

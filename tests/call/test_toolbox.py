@@ -1,6 +1,7 @@
 """What the model is told of its tools, and what it means when it asks for some."""
 
 import pytest
+import trio
 
 from voiced.call.builtin import MAX_KEYS, MAX_SUMMARY, Gifts, Keypad, Recital, Tones
 from voiced.call.toolbox import MAX_CALLS, Asked, Fetch, Job, Refused, Request, Toolbox
@@ -31,6 +32,7 @@ TABLE = Tool(
 
 
 async def nothing(*_: object) -> Outcome:
+    await trio.lowlevel.checkpoint()
     raise AssertionError
 
 
@@ -141,8 +143,8 @@ def test_what_an_earlier_answer_of_the_reply_wished_for_comes_first() -> None:
 
 
 def test_where_the_model_says_nothing_its_tool_has_words() -> None:
-    assert OWN.announcement([call("look"), call("book_table")]) == "I am booking it."
-    assert OWN.announcement([call("look")]) == ""
+    assert OWN.announcements([call("look"), call("book_table")]) == ("I am booking it.",)
+    assert OWN.announcements([call("look")]) == ()
 
 
 # --- what there is not, or not so ---------------------------------------------------------------

@@ -292,6 +292,7 @@ class Stage:
             assert announced.wish
             assert announced.wish.calls == ask.calls
             assert announced.ending is Ending.HEARD
+            assert announced.heard.is_whole, "no mark vouches for it"
             told = [used.call for item in self.call.history.items for used in _used(item)]
             assert not set(told) & set(ask.calls), "told of what is only now begun"
 

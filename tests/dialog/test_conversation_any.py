@@ -77,7 +77,9 @@ REPLY = st.sampled_from(
         lambda turn: ev.ReplyCommits(
             turn, Wish(Commit(), (ToolCall(f"call_{turn}", "book", "{}"),))
         ),
-        lambda turn: ev.ReplyCommits(turn, Wish(Switch("sales"))),
+        lambda turn: ev.ReplyCommits(
+            turn, Wish(Switch("sales"), (ToolCall(f"switch_{turn}", "switch_agent", "{}"),))
+        ),
         lambda turn: ev.KeysWanted(turn, DigitRule(most=1)),
         lambda turn: ev.FillerSaid(turn, 1.0),
         lambda turn: ev.ReplyFinished(turn, 1.0),

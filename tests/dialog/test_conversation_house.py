@@ -1,6 +1,7 @@
 """What the house does in a conversation: an operator's words, machines, another stream."""
 
 import pytest
+from attrs import evolve
 from conversation_stage import (
     AGENT,
     CALLER,
@@ -29,9 +30,10 @@ from voiced.dialog.conversation import Conversation
 from voiced.dialog.history import Entry, Message, Role
 from voiced.dialog.manners import Ask, Flush, HangUp, Manners, Past, Say, Stop
 from voiced.dialog.parting import Parting, Phrase, Transfer
+from voiced.dialog.tools import Round, ToolCall, Used
 from voiced.dialog.turn import Ending
 from voiced.dialog.turns import Phase
-from voiced.dialog.wish import Wish
+from voiced.dialog.wish import NOT_DONE, UNHEARD, Commit, Switch, Wish
 
 TALKING = [phase for phase in STAGES if phase is not P.CLOSING]
 SAY = ev.SayRequested("Your taxi is here.")
@@ -234,6 +236,44 @@ def test_the_wish_of_a_stopped_reply_comes_too_late() -> None:
     assert call.receive(ev.ReplyCommits(0, Wish(HANG_UP)), 2.6) == ()
     assert call.turns[0].wish is None
     assert call.phase is P.HEARING
+
+
+def test_what_a_stopped_reply_asked_for_is_told_of_once_however_late_it_comes() -> None:
+    call = speaking()
+    book, leave = ToolCall("call_0_0", "book", "{}"), ToolCall("call_0_1", "hang_up", "{}")
+    call.receive(ev.ReplyCommits(0, Wish(Commit(), (book,))), 2.1)
+    words(call, "no wait", 2.5)
+    for _ in range(2):
+        call.receive(ev.ReplyCommits(0, Wish(Commit(), (book,), (leave,))), 2.6)
+    call.receive(ev.LegEnded("hangup"), 2.7)
+    call.receive(ev.ReplyCommits(7, Wish(Switch("x"), (evolve(book, id="call_7_0"),))), 2.8)
+    rounds = [item for item in call.history.items if isinstance(item, Round)]
+    assert [[(u.call.id, u.result) for u in each.used] for each in rounds] == [
+        [("call_0_0", NOT_DONE)],
+        [("call_0_1", NOT_DONE)],
+    ]
+
+
+def test_a_booking_that_nobody_has_announced_is_not_made() -> None:
+    call = thinking()
+    book = ToolCall("call_0_0", "book", "{}")
+    call.receive(ev.ReplyCommits(0, Wish(Commit(), (book,))), 2.1)
+    assert call.receive(ev.ReplyEmpty(0), 2.2) == ()
+    assert call.phase is P.LISTENING
+    assert call.history.items[-1] == Round((Used(book, NOT_DONE),))
+
+
+def test_the_mark_of_a_last_reply_may_be_lost_but_not_that_of_a_booking() -> None:
+    call = speaking()
+    book = ToolCall("call_0_0", "book", "{}")
+    call.receive(ev.ReplyCommits(0, Wish(Commit(), (book,))), 2.1)
+    finish(call, "I book it.", 2.2)
+    deadline = call.deadline()
+    assert deadline is not None
+    (ask,) = call.receive(ev.TimePassed(), deadline)
+    assert isinstance(ask, Ask)
+    assert ask.calls == ()
+    assert ask.messages[-1] == Round((Used(book, UNHEARD),), "I book it.")
 
 
 @pytest.mark.parametrize(

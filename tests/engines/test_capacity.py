@@ -453,7 +453,7 @@ async def test_a_model_away_twice_takes_no_calls_until_it_is_back(
     ]
 
 
-async def test_a_model_that_was_never_there_is_away_at_once(
+def test_a_model_that_was_never_there_is_away_at_once(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     house.capacity.reached("llm", "local", Reach.FAILED)

@@ -46,7 +46,8 @@ async def neighbour(shared: socket.socket, directory: Path) -> AsyncIterator[Hou
             there.listening.forwarder = Forwarder(at)
             there.api.neighbours.presence = lambda: at
             door = trio.SocketListener(trio.socket.from_stdlib_socket(opened))
-            there.nursery.start_soon(there.listening.serve, [door], there.nursery)
+            serve = there.listening.serve
+            there.nursery.start_soon(serve, [door], there.nursery)  # noqa: ASYNC113  # it listens
             yield there
 
 
@@ -203,7 +204,7 @@ async def behind_a_door(shared: socket.socket, *answers: bytes) -> AsyncIterator
 
     async with trio.open_nursery() as nursery:
         listener = trio.SocketListener(trio.socket.from_stdlib_socket(opened))
-        nursery.start_soon(trio.serve_listeners, answer, [listener])
+        nursery.start_soon(trio.serve_listeners, answer, [listener])  # noqa: ASYNC113  # it listens
         with own:
             yield Neighbours(lambda: ours)
         nursery.cancel_scope.cancel()

@@ -148,6 +148,8 @@ class Call:
         finally:  # also when it was cut: what was heard is on record
             reason = "max-call" if scope.cancelled_caught else "cancelled"
             self._conversation.receive(ev.LegEnded(reason), trio.current_time())
+            for _ in range(self._events.statistics().current_buffer_used):  # tools end last
+                self._chronicle.settle(self._events.receive_nowait(), trio.current_time())
             self._chronicle.tell_turns()
 
     async def _conduct(self, nursery: trio.Nursery) -> None:
@@ -204,6 +206,7 @@ class Call:
         """Takes what is still reported while the end is being prepared, or the queue would
         overflow; a caller who hangs up meanwhile waits for nothing any more."""
         async for event in self._events:
+            self._chronicle.settle(event, trio.current_time())
             if isinstance(event, ev.LegEnded):
                 self._conversation.part(Parting(event.reason))
                 patience.cancel(reason="the caller has gone")

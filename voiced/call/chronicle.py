@@ -102,6 +102,12 @@ class Chronicle:
             case ev.CloseRequested(parting=parting):
                 self.happened("close", {"reason": parting.reason})
 
+    def settle(self, event: ev.Event, now: float) -> None:
+        """What the model has asked for belongs to the call, also when that is over."""
+        if isinstance(event, ev.ToolEvent | ev.ReplyCommits):
+            self.note(event)
+            self._conversation.receive(event, now)
+
     def _used(self, tool: str, status: str, duration_s: float) -> None:
         fields = {"tool": tool, "status": status, "tool_ms": round(1000 * duration_s)}
         log.info("tool used", extra={"fields": fields})

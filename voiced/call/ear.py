@@ -6,6 +6,7 @@ import trio
 
 from voiced.dialog.events import SttEvent
 from voiced.engines.roles import Stt, SttStatistics
+from voiced.errors import EngineError
 
 
 class Ear:
@@ -46,4 +47,12 @@ class Ear:
         """
         while True:
             with trio.CancelScope() as self._listening:
-                await self._transcription.run(hear)
+                await self._hear(hear)
+
+    async def _hear(self, hear: Callable[[SttEvent], None]) -> None:
+        transcription = self._transcription
+        try:
+            await transcription.run(hear)
+        except EngineError:
+            if transcription is self._transcription:
+                raise  # or another engine listens already

@@ -76,7 +76,10 @@ class Replies:
         """Has the model asked. Nothing is heard of it, or reported, before its release."""
         persona = self.persona
         shop, patience_s = self._shop(), persona.filler_s
-        mind = Mind(persona.engines.llm, persona.toolbox, shop, patience_s, persona.reflexes)
+        filler = persona.texts.get(Phrase.FILLER, "")
+        mind = Mind(
+            persona.engines.llm, persona.toolbox, shop, patience_s, persona.reflexes, filler
+        )
         thinking = Thinking(ask.turn, mind, ask.messages, ask.calls, nursery)
         reply = self._reply(ask.turn)
         self._start(nursery, partial(reply.think, thinking, self._filler()), reply, ask.turn)

@@ -23,7 +23,6 @@ from voiced.call.thinking import Thinking
 from voiced.call.voice import Delivery, Voice
 from voiced.dialog import events as ev
 from voiced.dialog.turn import Turn
-from voiced.dialog.wish import Wish
 
 log = logging.getLogger(__name__)
 
@@ -60,15 +59,13 @@ class Reply:
         self._voice.release()
 
     async def think(self, thinking: Thinking, filler: Filler | None = None) -> None:
-        """Says what is thought out, and tells what it is to be followed by."""
+        """Says what is thought out."""
         async with trio.open_nursery() as nursery:
             if filler:
                 nursery.start_soon(self._fill, filler, thinking)
             await thinking.run(self._voice, nursery)
             await self._voice.wait_released()
             nursery.cancel_scope.cancel(reason="the answer is there")
-        if thinking.wish:
-            await self._commit(thinking.wish, thinking.announcement)
         await self._report()
 
     async def say(self, phrases: Sequence[str]) -> None:
@@ -92,12 +89,6 @@ class Reply:
         mouth.recite(filler.phrase)
         playout.end()  # what comes behind it is no gap in it
         self._events.send_nowait(ev.FillerSaid(self._turn.number, playout.buffered_s))
-
-    async def _commit(self, wish: Wish, announcement: str) -> None:
-        """What cannot be undone is announced, by the model or else by us."""
-        if wish.needs_words and not self._voice.mouth.frames:
-            await self._voice.recite(announcement)
-        self._events.send_nowait(ev.ReplyCommits(self._turn.number, wish))
 
     async def _report(self) -> None:
         turn, voice = self._turn.number, self._voice

@@ -4,7 +4,7 @@
         ^          |                                                         v
         |          +--> jobs, begun at once --> what came of them         the caller
         +----------------------------------------------+
-                   +--> a wish, for when the caller has heard the reply
+                   +--> a wish, for when the caller has heard the reply: told of at once
 
 Each round is spoken before the next one is asked for. Who waits for a tool hears so. The last
 answer has to be words: a model that goes on asking for tools is not followed for ever.
@@ -25,7 +25,7 @@ from voiced.call.equipment import Answer, Reaction, Reflexes, ToolFirst
 from voiced.call.toolbox import Fetch, Job, Refused, Toolbox
 from voiced.call.voice import Voice
 from voiced.call.workshop import Work, Workshop, error, named
-from voiced.dialog.events import KeysWanted
+from voiced.dialog.events import KeysWanted, ReplyCommits
 from voiced.dialog.history import Told, append
 from voiced.dialog.tools import Round, ToolCall, Used
 from voiced.dialog.turn import Turn
@@ -50,13 +50,14 @@ KEYPAD_OPEN: Final = '{"status": "what the caller enters comes whole, in their n
 @frozen
 class Mind:
     """What an agent thinks with. `patience_s`: how long a caller waits for a tool in silence;
-    0: for ever."""
+    0: for ever. `filler` is said again and again where the tool has no words for that."""
 
     llm: Llm
     toolbox: Toolbox
     shop: Workshop
     patience_s: float
     reflexes: Reflexes | None = None
+    filler: str = ""
 
 
 @define
@@ -89,11 +90,6 @@ class Thinking:
     _waited_for: Work | None = None
 
     @property
-    def announcement(self) -> str:
-        """What announces the wish where the model does not."""
-        return self.mind.toolbox.announcement(self.wish.calls) if self.wish else ""
-
-    @property
     def has_words(self) -> bool:
         """The caller waits for a tool that has words of its own for that."""
         return self._waited_for is not None and bool(self._waited_for.say)
@@ -102,36 +98,40 @@ class Thinking:
         """Returns when all of it is said, or has failed; the tools of the reply are done then,
         but for those that go on."""
         told = list(self.messages)
-        step = await self._react(voice)
+        step = await self._react(voice, nursery)
         if step is None:
             return
-        self._begin(step.work, nursery)
         for left in reversed(range(MAX_ANSWERS)):
             if step.work.jobs:
                 await self._use(step.work, voice)
                 append(told, step.round())
+            if voice.failure:
+                return
             step = await self._answer(voice, nursery, told, left)
             if voice.failure or not step.work.jobs:
                 return
 
-    async def _react(self, voice: Voice) -> _Step | None:
+    async def _react(self, voice: Voice, nursery: trio.Nursery) -> _Step | None:
         """What is done before the model is asked; None: it need not be."""
         if self.begun:
-            return _Step(Work(self.mind.toolbox.committed(self.begun)))
+            step = _Step(Work(self.mind.toolbox.committed(self.begun)))
+            self._begin(step, nursery)
+            return step
         reaction = await self._reaction()
         if reaction is None:
             return _Step()
         await voice.wait_released()
+        step = _Step()
         match reaction:
             case Answer(text=text):
                 await voice.recite(text)
             case ToolFirst(name=name):
-                step = _Step()
                 self._read([ToolCall("", name, "{}")], step)
-                return step if step.work.jobs else None
             case _:
                 self.wish = Wish(reaction)
-        return None
+        self._begin(step, nursery)
+        await self._announce(step, voice)
+        return step if step.work.jobs else None
 
     async def _reaction(self) -> Reaction | None:
         """What to do about the caller's words where they are as clear as an intent's phrases."""
@@ -159,12 +159,16 @@ class Thinking:
                 return
             if completion.tool_calls and left:
                 self._read(completion.tool_calls, step)
-                nursery.start_soon(self._begin_released, step.work, voice, nursery)
+                if voice.is_released:  # with no chance to be stopped in between
+                    self._begin(step, nursery)
+                else:
+                    nursery.start_soon(self._begin_released, step, voice, nursery)
             elif completion.tool_calls:
                 log.warning("the model goes on asking for tools; it is not followed")
 
         await voice.speak(think)
         step.text = " ".join(voice.words[before:])
+        await self._announce(step, voice)
         return step
 
     def _read(self, calls: Sequence[ToolCall], step: _Step) -> None:
@@ -176,13 +180,25 @@ class Thinking:
         jobs = {job.call.id for job in asked.jobs}
         step.wished = tuple(call for call in calls if call.id not in jobs)
 
-    async def _begin_released(self, work: Work, voice: Voice, nursery: trio.Nursery) -> None:
+    async def _begin_released(self, step: _Step, voice: Voice, nursery: trio.Nursery) -> None:
         """Not before it is certain that this is the reply: a draft does nothing."""
         await voice.wait_released()
-        self._begin(work, nursery)
+        self._begin(step, nursery)
 
-    def _begin(self, work: Work, nursery: trio.Nursery) -> None:
-        self.mind.shop.begin(work, nursery, self.going_on)
+    def _begin(self, step: _Step, nursery: trio.Nursery) -> None:
+        """Has its jobs done, and tells what the reply is to be followed by; it may yet be more."""
+        self.mind.shop.begin(step.work, nursery, self.going_on)
+        if self.wish:
+            self.mind.shop.events.send_nowait(ReplyCommits(self.turn.number, self.wish))
+
+    async def _announce(self, step: _Step, voice: Voice) -> None:
+        """What cannot be undone, where the model has asked for it without a word. Any other word,
+        of an earlier answer or for a wait, would be no announcement of this."""
+        if step.text or voice.failure:
+            return
+        for text in self.mind.toolbox.announcements(step.wished):
+            await voice.wait_released()
+            await voice.recite(text)
 
     # --- the tools ------------------------------------------------------------------------------
 
@@ -194,16 +210,22 @@ class Thinking:
         for job in work.jobs:
             if not isinstance(job.work, Fetch):
                 await self._do(job, work, voice)
-        phrases = chain([work.say], repeat(work.progress))
-        pause_s = self.mind.patience_s
-        while not work.is_done:
-            with trio.move_on_at(voice.dry_at + pause_s if pause_s else math.inf):
+        await self._wait(work, voice)
+        self._waited_for = None
+
+    async def _wait(self, work: Work, voice: Voice) -> None:
+        """Returns when the work is done, or the voice has failed; the caller is not left alone."""
+        phrases = chain([work.say], repeat(work.progress or work.say or self.mind.filler))
+        patience_s = self.mind.patience_s
+        until = voice.dry_at + patience_s if patience_s else math.inf
+        while not work.is_done and not voice.failure:
+            with trio.move_on_at(until):
                 await work.wait()
                 break
             await voice.recite(next(phrases))
             voice.rest()
-            pause_s = PROGRESS_S
-        self._waited_for = None
+            # Not `dry_at` alone: where nothing was said, that is over.
+            until = max(voice.dry_at, trio.current_time()) + PROGRESS_S
 
     async def _do(self, job: Job, work: Work, voice: Voice) -> None:
         """What needs no request, but the line or the voice."""
@@ -214,10 +236,10 @@ class Thinking:
             case Tones(keys=keys):
                 voice.play(tones(keys))
             case Keypad(rule=rule):
-                self.mind.shop.events.send_nowait(KeysWanted(self.turn.number, rule))
+                await self.mind.shop.events.send(KeysWanted(self.turn.number, rule))
                 result = KEYPAD_OPEN
             case Refused(why=why):
                 log.warning("the model asked for a tool, or in a way, that there is not")
                 result = error(why)
         status = "refused" if isinstance(job.work, Refused) else "ok"
-        self.mind.shop.done(job.call, result, status, work, trio.current_time())
+        await self.mind.shop.done(job, result, status, work)

@@ -121,10 +121,10 @@ class Toolbox:
         works = ((call, self._work(call, known)) for call in calls)
         return tuple(Job(call, work) for call, work in works if isinstance(work, Fetch | Refused))
 
-    def announcement(self, calls: Sequence[ToolCall]) -> str:
-        """What announces them where the model does not."""
+    def announcements(self, calls: Sequence[ToolCall]) -> tuple[str, ...]:
+        """What announces them where the model does not, each text once."""
         requests = (self.requests.get(call.name) for call in calls)
-        return next((request.say for request in requests if request and request.say), "")
+        return tuple(dict.fromkeys(each.say for each in requests if each and each.say))
 
     def _work(
         self, call: ToolCall, known: Mapping[str, Tool]

@@ -67,6 +67,11 @@ class Voice:
         self._leg.begin(self._turn.number)
         self._open()
 
+    @property
+    def is_released(self) -> bool:
+        """It is certain that this is heard."""
+        return self._released.is_set()
+
     async def wait_released(self) -> None:
         """Returns when it is certain that this is heard."""
         await self._released.wait()
@@ -131,5 +136,5 @@ class Voice:
 
     def _open(self) -> None:
         """Nothing is said before there is a sound: until then a phrase may come first."""
-        if self._released.is_set() and not self.mouth.is_open and self.mouth.has_audio:
+        if self.is_released and not self.mouth.is_open and self.mouth.has_audio:
             self.mouth.open()

@@ -14,10 +14,10 @@ from typing import Final
 import trio
 from attrs import define, evolve, field, frozen
 
-from voiced.call.toolbox import Fetch, Job
+from voiced.call.toolbox import MAX_CALLS, Fetch, Job
 from voiced.dialog import events as ev
 from voiced.dialog.tools import Round, ToolCall, Used
-from voiced.tools.model import Outcome
+from voiced.tools.model import Status
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,12 @@ UNKNOWN: Final = (
     '{"error": "the caller went on before it was finished; whether it was done is not known"}'
 )
 """What the model is told of a tool that has not answered and was stopped."""
+
+MOST_TOLD: Final = 8_000
+"""Characters that the tools of one answer may tell together, each its share. They go to the model
+beside the whole conversation, and a reply may ask for tools several times."""
+
+_CUT: Final = " ... (cut)"
 
 UNDER_WAY: Final = '{"status": "under way; do not ask for it again, its result follows"}'
 """And of one that goes on."""
@@ -81,8 +87,8 @@ class Work:
 class Workshop:
     """The tools of one call.
 
-    `variables` are those of the call, which tools may send; `key` makes their requests' keys
-    unique; `detached` is the call's own nursery.
+    `variables` are those of the call, which tools may send; `key` begins the keys of their
+    requests, and is another for each call.
     """
 
     key: str
@@ -91,7 +97,7 @@ class Workshop:
 
     def begin(self, work: Work, nursery: trio.Nursery, going_on: trio.Nursery) -> None:
         """Starts the requests, all at once: in `nursery`, the reply's, unless they are to go on
-        without it. The other jobs are the mouth's; it says when they are `done`."""
+        without it. The other jobs are for the line and the voice; then they are `done`."""
         if work.jobs:
             self.events.send_nowait(ev.ToolsAsked(Round(work.used())))
         for job in work.jobs:
@@ -100,23 +106,42 @@ class Workshop:
                 where.start_soon(self._fetch, job, job.work, work)
 
     async def _fetch(self, job: Job, fetch: Fetch, work: Work) -> None:
-        began = trio.current_time()
-        outcome: Outcome | None = None
+        began, call = trio.current_time(), job.call
+        result, status = UNKNOWN, "cancelled"
         try:
-            key = f"{self.key}-{job.call.id}"
+            key = f"{self.key}-{call.id}"
             outcome = await fetch.request.use(fetch.arguments, self.variables, key)
-        finally:  # also of one that is stopped
-            status = outcome.status if outcome else "cancelled"
-            if outcome and outcome.status != "ok":
-                fields = {"tool": job.call.name, "status": status}
+            result, status = _share(outcome.result, len(work.jobs)), outcome.status.value
+            if outcome.status not in (Status.OK, Status.DENIED):
+                fields = {"tool": call.name, "status": status}
                 log.warning("a tool failed: %s", outcome.detail, extra={"fields": fields})
-            self.done(job.call, outcome.result if outcome else UNKNOWN, status, work, began)
+        finally:  # also of one that is stopped
+            work.finish(call.id, result)
+            took_s = trio.current_time() - began
+            answered = ev.ToolAnswered(call.id, call.name, result, status, took_s)
+            has_room = self._offer(answered)
+        if not has_room:
+            await self.events.send(answered)
 
-    def done(self, call: ToolCall, result: str, status: str, work: Work, began: float) -> None:
-        """Tells of a job that is done, or never will be."""
-        work.finish(call.id, result)
-        took_s = trio.current_time() - began
-        self.events.send_nowait(ev.ToolAnswered(call.id, call.name, result, status, took_s))
+    def _offer(self, event: ev.Event) -> bool:
+        """Tells of it now if there is room. Of one that is stopped no more can be done; what the
+        model is told of that stands already."""
+        try:
+            self.events.send_nowait(event)
+        except trio.WouldBlock:
+            return False
+        return True
+
+    async def done(self, job: Job, result: str, status: str, work: Work) -> None:
+        """Tells of a job that needed no request. Waits for room: an answer may ask for dozens."""
+        work.finish(job.call.id, result)
+        answered = ev.ToolAnswered(job.call.id, job.call.name, result, status, 0.0)
+        await self.events.send(answered)
+
+
+def _share(result: str, jobs: int) -> str:
+    most = MOST_TOLD // min(jobs, MAX_CALLS)
+    return result if len(result) <= most else result[:most] + _CUT
 
 
 def _unanswered(job: Job) -> str:

@@ -34,7 +34,7 @@ from voiced.dialog.parting import Parting, Phrase
 from voiced.dialog.recognition import Happening, Recognition
 from voiced.dialog.turn import Ending, Turn
 from voiced.dialog.turns import Act, Phase, Signal, step
-from voiced.dialog.wish import Switch
+from voiced.dialog.wish import NOT_DONE, TOO_OFTEN, UNHEARD, Switch, Wish
 
 EMPTY_S: Final = 1.0
 """Silence after a reply without a word, before we prompt: the caller waits for us, not we."""
@@ -111,10 +111,10 @@ class Conversation:
 
     def receive(self, event: ev.Event, now: float) -> tuple[Action, ...]:
         """Something happened; returns what to do about it, in order."""
-        if self.phase is Phase.OVER:
-            return ()
-        if isinstance(event, ev.ToolEvent):
+        if isinstance(event, ev.ToolEvent | ev.ReplyCommits):  # also when all is over
             self._minutes.note(event)
+            return ()
+        if self.phase is Phase.OVER:
             return ()
         idle_at = self._idleness.at
         if isinstance(event, ev.TimePassed) and idle_at is not None and now >= idle_at:
@@ -155,19 +155,17 @@ class Conversation:
         if signal is Signal.IDLE and self._idleness.prompts == MAX_IDLE_PROMPTS:
             return Happening(Signal.CLOSE, Parting("idle"))
         turn = self._minutes.latest
-        replying = self.phase in (Phase.THINKING, Phase.SPEAKING, Phase.DOUBTING)
-        over = signal in (Signal.HEARD, Signal.EMPTY)
-        if turn is None or turn.wish is None or not replying or not over:
+        if turn is None or turn.wish is None or (self.phase, signal) not in _REPLY_OVER:
             return happening
-        if signal is Signal.EMPTY:
-            if turn.wish.needs_words:
-                return happening
-            self._minutes.end(Ending.EMPTY, now)
+        if signal is Signal.EMPTY and turn.wish.needs_words:
+            return happening
+        ending = Ending.HEARD if signal is Signal.HEARD else Ending.EMPTY
+        if why := _against(turn.wish, self._minutes, self._recognition):
+            self._minutes.give_up(turn, ending, why, now)
+            return Happening(Signal.ANNOUNCED) if why == UNHEARD else happening
+        self._minutes.end(ending, now)
         if isinstance(turn.wish.deed, Parting):
             return Happening(_LAST_REPLY[signal], turn.wish.deed)
-        if self._minutes.since_caller > MAX_DEEDS:
-            self._minutes.give_up(turn)
-            return happening
         return Happening(Signal.ANNOUNCED)
 
     def part(self, parting: Parting) -> None:
@@ -208,12 +206,12 @@ class Conversation:
         return actions
 
     def _proceed(self) -> tuple[Action, ...]:
-        """Does what was announced; the agent goes on speaking."""
+        """Does what was announced, where it was heard; the agent goes on speaking."""
         wish = self.turns[-1].wish
-        assert wish
-        if isinstance(wish.deed, Switch):
+        if wish and isinstance(wish.deed, Switch):
             return (BringIn(wish.deed.agent),)
-        return (Ask(self._minutes.begin(), self.history.messages(), wish.calls),)
+        calls = wish.calls if wish else ()
+        return (Ask(self._minutes.begin(), self.history.messages(), calls),)
 
     def introduce(self, manners: Manners, turn: Turn | None = None) -> tuple[Action, ...]:
         """Another agent takes over, and has the floor: it knows all that was said. `turn`: where
@@ -235,7 +233,8 @@ class Conversation:
     def _reply(self, now: float) -> tuple[Action, ...]:
         self._idleness.prompts = 0
         listened = self._recognition.take(now)
-        draft = self.eagerness.settle(listened.text)
+        agent = self._manners.speaker(listened.language)
+        draft = None if agent else self.eagerness.settle(listened.text)
         actions: tuple[Action, ...] = (Discard(),) if self.eagerness.drop() else ()
         turn = self._minutes.take(draft or Turn(self._minutes.next_number))
         turn.utterance = listened.text
@@ -243,9 +242,20 @@ class Conversation:
         turn.times.turn_ended = listened.turn_ended
         turn.times.asked = now
         self._minutes.caller(listened.text, listened.began)
-        if agent := self._manners.speaker(listened.language):
-            return (*actions, *((Discard(),) if draft else ()), BringIn(agent, turn))
+        if agent:
+            return (*actions, BringIn(agent, turn))
         return (*actions, Release(turn) if draft else Ask(turn, self.history.messages()))
+
+
+def _against(wish: Wish, minutes: Minutes, recognition: Recognition) -> str:
+    """Why the wish of the latest turn is not done, although nobody has cut its announcement off;
+    empty: it is."""
+    if not isinstance(wish.deed, Parting) and minutes.since_caller > MAX_DEEDS:
+        return TOO_OFTEN
+    if wish.gives_way and recognition.has_objection:
+        return NOT_DONE
+    # A final mark that is lost does not keep a line open for ever; but it proves nothing.
+    return UNHEARD if wish.needs_words and not minutes.turns[-1].heard.is_whole else ""
 
 
 def _phrases(act: Act, opening: Phrase | None, parting: Parting | None) -> tuple[Phrase, ...]:
@@ -275,6 +285,13 @@ _ENDS_TURN: Final[Mapping[Act, Ending]] = {
 
 _UNANSWERED: Final = frozenset({Act.SAY, Act.APOLOGISE, Act.SAY_GOODBYE, Act.HANG_UP, Act.END})
 """No answer follows: what the caller said and no reply took up goes into the history as it is."""
+
+_REPLY_OVER: Final = {
+    (Phase.THINKING, Signal.EMPTY),
+    (Phase.SPEAKING, Signal.HEARD),
+    (Phase.DOUBTING, Signal.HEARD),
+}
+"""A reply has come to its own end."""
 
 _LAST_REPLY: Final[Mapping[Signal, Signal]] = {
     Signal.HEARD: Signal.PARTED,

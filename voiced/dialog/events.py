@@ -133,7 +133,9 @@ class ReplyFailed:
 class ReplyCommits:
     """This is wanted once the reply has been heard to its end.
 
-    Comes before `ReplyFinished` or `ReplyEmpty`. A reply that is stopped takes its wish with it.
+    Comes as soon as it is known, before `ReplyFinished` or `ReplyEmpty`, and again where more is
+    wanted. A reply that is stopped takes its wish with it; what it asked for is told of as not
+    done, also where this comes only then.
     """
 
     turn: int

@@ -131,6 +131,11 @@ class Listening:
         return " ".join(word for _, word in self._words)
 
     @property
+    def is_assent(self) -> bool:
+        """That is no more than "mm-hm", or nothing."""
+        return all(is_backchannel(word) for _, word in self._words)
+
+    @property
     def _flushed(self) -> Signal:
         return Signal.FLUSHED if self._words else Signal.IDLE
 
@@ -197,9 +202,8 @@ class Listening:
 
     def left_over(self, reply: str, now: float) -> Signal | None:
         """A reply has been heard to its end: were the words said meanwhile meant for us?"""
-        assent = all(is_backchannel(word) for _, word in self._words)
         answer = reply.endswith("?") and any(now - at < ANSWER_S for at, _ in self._words)
-        if assent and not answer:
+        if self.is_assent and not answer:
             self.take(now)
             return None
         return Signal.WORD

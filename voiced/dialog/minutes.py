@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Final
 
-from voiced.dialog.events import ToolEvent, ToolsAsked
+from voiced.dialog.events import ReplyCommits, ToolEvent, ToolsAsked
 from voiced.dialog.history import Ending as Told
 from voiced.dialog.history import History, Item
 from voiced.dialog.parting import Phrase
+from voiced.dialog.tools import Round
 from voiced.dialog.turn import Ending, Turn
-from voiced.dialog.wish import TOO_OFTEN, Wish
+from voiced.dialog.wish import Wish
 
 _STILL_STOPPED: Final[Mapping[Ending, Ending]] = {Ending.CUT: Ending.WITHDRAWN}
 """What an ending is called where nothing of the reply had been audible."""
@@ -43,19 +44,34 @@ class Minutes:
         own = takewhile(lambda turn: not turn.utterance, reversed(self.turns))
         return 1 + sum(1 for _ in own)
 
-    def give_up(self, turn: Turn) -> None:
-        """What this turn was to be followed by is not done."""
-        undone = turn.wish.undone(TOO_OFTEN) if turn.wish else None
+    def give_up(self, turn: Turn, ending: Ending, why: str, now: float) -> None:
+        """The latest turn's reply is over, and what it was to be followed by is not done."""
+        undone = turn.wish.undone(why) if turn.wish else None
         turn.wish = None
-        if undone:
-            self.history.used(undone)
+        self.end(ending, now)
+        self._tell(undone)
 
-    def note(self, event: ToolEvent) -> None:
-        """What the model is told of its tools; also where the reply has been stopped."""
-        if isinstance(event, ToolsAsked):
-            self.history.used(event.round)
-        else:
-            self.history.revised(event.call_id, event.result)
+    def note(self, event: ToolEvent | ReplyCommits) -> None:
+        """What the model asks for, and what it is told of that; also where the reply has been
+        stopped."""
+        match event:
+            case ToolsAsked(round=round):
+                self.history.used(round)
+            case ReplyCommits(turn=number, wish=wish):
+                self._wanted(number, wish)
+            case _:
+                self.history.revised(event.call_id, event.result)
+
+    def _wanted(self, number: int, wish: Wish) -> None:
+        if turn := self.pending(number):
+            turn.wish = wish
+            return
+        if number >= self.next_number:
+            return  # nobody's
+        rounds = [item for item in self.history.items if isinstance(item, Round)]
+        told = {used.call for round in rounds for used in round.used}
+        late = tuple(call for call in wish.calls + wish.others if call not in told)
+        self._tell(Wish(wish.deed, late).undone())
 
     def pending(self, number: int) -> Turn | None:
         """The latest turn if it has this number and its reply has not ended."""
@@ -101,14 +117,13 @@ class Minutes:
         else:
             turn.heard.cut()
             self.history.agent(turn.heard.text, Told.INTERRUPTED, began_s)
-        self._tell(turn.wish, ending)
+        if turn.wish:
+            silent = ending is Ending.EMPTY and not turn.wish.needs_words
+            is_done = silent or ending is Ending.HEARD
+            self._tell(turn.wish.done() if is_done else turn.wish.undone())
         return ending not in (Ending.HEARD, Ending.EMPTY, Ending.FAILED)
 
-    def _tell(self, wish: Wish | None, ending: Ending) -> None:
-        """Has the model told what became of that."""
-        if wish is None:
-            return
-        silent = ending is Ending.EMPTY and not wish.needs_words
-        told = wish.done() if silent or ending is Ending.HEARD else wish.undone()
-        if told:
-            self.history.used(told)
+    def _tell(self, round: Round | None) -> None:
+        """Has the model told that."""
+        if round:
+            self.history.used(round)

@@ -114,6 +114,11 @@ class Recognition:
         """When the caller's line went quiet; None: it has not."""
         return self._listening.speech_ended
 
+    @property
+    def has_objection(self) -> bool:
+        """The caller has said or pressed something, and it is no mere assent."""
+        return not self._listening.is_assent or bool(self._digits.pending)
+
     def take(self, now: float) -> Listened:
         """Hands over the utterance, keys and all, empty if there is none."""
         self._listening.keyed(self._digits.take(), now)
@@ -183,16 +188,13 @@ class Recognition:
                 return Happening(Signal.AUDIBLE)
             case ev.FillerSaid(length_s=length_s):
                 turn.times.filler, turn.times.filler_ended = now, now + length_s
-            case ev.ReplyCommits(wish=wish):
-                turn.wish = wish
             case ev.KeysWanted(rule=rule):
                 self._digits.expect(rule)
             case ev.ReplyFinished(remaining_s=remaining_s):
                 turn.heard_by = now + remaining_s + MARK_GRACE_S
             case ev.ReplyEmpty():
                 return Happening(Signal.EMPTY)
-            case _:
-                error = event.error
+            case ev.ReplyFailed(error=error):
                 self._minutes.end(Ending.FAILED, now)
                 return Happening(
                     Signal.FAILED, self._manners.failed(f"{error.role}-{error.reason}")

@@ -12,11 +12,16 @@ from attrs import frozen
 from voiced.dialog.parting import Parting
 from voiced.dialog.tools import Round, ToolCall, Used
 
-NOT_DONE: Final = '{"error": "not done: the caller interrupted before hearing your announcement"}'
+NOT_DONE: Final = '{"error": "not done: your announcement was interrupted, or objected to"}'
 """What the model is told of a wish that came to nothing."""
 
 DONE: Final = '{"status": "done"}'
 """And of an ending, or a change of agents, that came true."""
+
+UNHEARD: Final = (
+    '{"error": "not done: nobody knows whether the caller has heard your announcement; repeat it"}'
+)
+"""And of one whose announcement went out, but no mark vouches for it."""
 
 TOO_OFTEN: Final = '{"error": "not done: let the caller speak first"}'
 """And of one of too many in a row."""
@@ -57,6 +62,14 @@ class Wish:
     def needs_words(self) -> bool:
         """Whether it must be announced: it cannot be undone, and the call goes on."""
         return isinstance(self.deed, Commit)
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether one word of the caller's stops it. "No" is too short for a barge-in, but long
+        enough for what cannot be undone; over a goodbye everybody says a word."""
+        return isinstance(self.deed, Commit) or bool(
+            isinstance(self.deed, Parting) and self.deed.transfer
+        )
 
     def done(self) -> Round | None:
         """What is told of it when it comes true; tools tell of themselves."""

@@ -149,8 +149,9 @@ class Llm(Protocol):
     ) -> Completion:
         """Sends the answer's text as it comes, pieces of any size; does not close the channel.
 
-        `tools` are those that the model may ask for, and has to include those of the rounds in
-        `messages`; what it asks for is in the `Completion`. `form`: what the answer must be like.
+        `tools` are those that the model may ask for; what it asks for is in the `Completion`. Those
+        of the rounds in `messages` may be others, of an agent that has handed over. `form`: what
+        the answer must be like.
 
         Raises:
             EngineError: refused, late for the first token, cut in mid-stream, malformed.

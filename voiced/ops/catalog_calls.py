@@ -114,7 +114,8 @@ CALLS: Final = (
         "tool used",
         "The model used tool @TOOL@: @STATUS@",
         "TOOL_MS is how long it took. STATUS is ok, refused (its arguments did not fit), cancelled"
-        " (the caller interrupted), denied (its server said no), or what was wrong with the answer.",
+        " (the caller interrupted, or the call ended), denied (its server said no), or what was"
+        " wrong with the answer.",
     ),
     Event(
         "tool-failed",

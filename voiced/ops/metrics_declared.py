@@ -109,8 +109,8 @@ EXTRACTIONS = _counter(
 TOOLS = _counter(
     "voiced_tool_calls_total",
     "Tools that models asked for, by what came of them. `refused`: the arguments did not fit;"
-    " `cancelled`: the caller interrupted; `denied`: its server said no, and why. All others but"
-    " `ok` want a look at that server.",
+    " `cancelled`: the caller interrupted, or the call ended; `denied`: its server said no."
+    " All others but `ok` want a look at that server.",
     Label("tool"),
     Label("status", TOOL_ENDS),
 )
