@@ -17,7 +17,8 @@ lab() { # starts the engines, and restarts the daemon with them as its own
   inside journalctl --sync
   {
     printf '[twilio]\naccount_sid = "%s"\nphone_number = "+33100000001"\napi_url = "http://127.0.0.1:%s"\n\n' $account $api
-    inside journalctl -u lab --no-pager -o cat | sed -n '/^\[stt\.lab\]/,/^ready/p' | sed '/^[^[]*$/{/=/!{/./d}}'
+    # The engines' sections alone: an older voiced does not know tools.
+    inside journalctl -u lab --no-pager -o cat | sed -n '/^\[stt\.lab\]/,/^ready\|agent\./p' | sed '/agent\./d; /^[^[]*$/{/=/!{/./d}}'
     cat <<'TOML'
 [agent.default]
 language = "en"
