@@ -40,6 +40,7 @@ class Scribe:
     def __init__(self, persona: Persona, history: History) -> None:
         self._history = history
         self._due = trio.current_time()
+        self._seen = 0
         self.follow(persona)
 
     def follow(self, persona: Persona) -> None:
@@ -49,9 +50,13 @@ class Scribe:
         self.introduction = Introduction(self._llm, self._language)
 
     def look(self, nursery: trio.Nursery) -> None:
-        """Begins a digest where there is too much, and none is being written."""
+        """Begins a digest where there is too much, and none is being written. Costs nothing where
+        nothing has been said since the last look: it is asked at each event."""
         now = trio.current_time()
-        if now >= self._due and (excess := self._history.excess()):
+        if now < self._due or self._history.size == self._seen:
+            return
+        self._seen = self._history.size
+        if excess := self._history.excess():
             self._due = now + WRITE_S + AGAIN_S
             nursery.start_soon(self._digest, excess)
 

@@ -111,7 +111,7 @@ class Conversation:
 
     def receive(self, event: ev.Event, now: float) -> tuple[Action, ...]:
         """Something happened; returns what to do about it, in order."""
-        if isinstance(event, ev.ToolEvent | ev.ReplyCommits):  # also when all is over
+        if isinstance(event, ev.NOTED):  # also when all is over
             self._minutes.note(event)
             return ()
         if self.phase is Phase.OVER:

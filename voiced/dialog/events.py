@@ -1,5 +1,7 @@
 """What can happen in a call, as the conductor sees it: one small class per kind."""
 
+from typing import Final
+
 from attrs import frozen
 
 from voiced.dialog.digits import DigitRule
@@ -177,6 +179,8 @@ class ToolAnswered:
 
 
 ToolEvent = ToolsAsked | ToolAnswered
+NOTED: Final = (ToolsAsked, ToolAnswered, ReplyCommits)
+"""What is kept whoever has the floor."""
 
 # --- from the mouth (a TTS engine), to the reply ------------------------------------------------
 

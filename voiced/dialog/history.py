@@ -155,6 +155,11 @@ class History:
         return tuple(told)
 
     @property
+    def size(self) -> int:
+        """How many items there are."""
+        return len(self._items)
+
+    @property
     def items(self) -> tuple[Item, ...]:
         """All of it, in order."""
         return tuple(self._items)
